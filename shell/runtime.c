@@ -1,0 +1,244 @@
+/* The runtime: loop, Lua state, interruption, output. */
+#include "shell/runtime.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shell/prompt.h"
+#include "shell/registry.h"
+#include "shell/task_private.h"
+#include "shell/worker_private.h"
+
+/* For the signal handler alone, which has no other way to reach the runtime. */
+static struct runtime *the_runtime;
+
+static double monotonic(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void on_sigint(int signo)
+{
+	(void)signo;
+	the_runtime->interrupted = 1;
+	ev_async_send(the_runtime->loop, &the_runtime->interrupt_async);
+}
+
+/* Runs every 1000 instructions: a busy loop can be interrupted, a sandboxed one ends. */
+static void on_count(lua_State *L, lua_Debug *ar)
+{
+	struct runtime *rt = runtime_of(L);
+
+	(void)ar;
+	if (rt->interrupted && rt->running) {
+		rt->interrupted = 0;
+		rt->was_interrupted = true;
+		luaL_error(L, "interrupted");
+	}
+	if (rt->deadline > 0 && monotonic() > rt->deadline)
+		luaL_error(L, "it ran for longer than it may");
+}
+
+static void on_interrupt(struct ev_loop *loop, struct ev_async *watcher, int events)
+{
+	struct runtime *rt = watcher->data;
+
+	(void)loop;
+	(void)events;
+	if (!rt->interrupted)
+		return;
+	rt->interrupted = 0;
+	if (rt->foreground) {
+		rt->was_interrupted = true;
+		task_cancel(rt->foreground, "interrupted");
+	} else if (rt->prompt) {
+		prompt_interrupt(rt->prompt);
+	}
+}
+
+void runtime_log(struct runtime *rt, const char *text)
+{
+	if (rt->prompt)
+		prompt_hide(rt->prompt);
+	fputs(text, stderr);
+	if (rt->prompt)
+		prompt_show(rt->prompt);
+}
+
+void runtime_print(struct runtime *rt, const char *text, size_t len)
+{
+	if (rt->prompt)
+		prompt_hide(rt->prompt);
+	fwrite(text, 1, len, stdout);
+	if (rt->prompt) {
+		fflush(stdout);
+		prompt_show(rt->prompt);
+	}
+}
+
+static int l_print(lua_State *L)
+{
+	int n = lua_gettop(L);
+	luaL_Buffer b;
+
+	luaL_buffinit(L, &b);
+	for (int i = 1; i <= n; i++) {
+		if (i > 1)
+			luaL_addchar(&b, '\t');
+		luaL_tolstring(L, i, NULL);
+		luaL_addvalue(&b);
+	}
+	luaL_addchar(&b, '\n');
+	luaL_pushresult(&b);
+	runtime_print(runtime_of(L), lua_tostring(L, -1), lua_rawlen(L, -1));
+	return 0;
+}
+
+static int l_warn(lua_State *L)
+{
+	lua_pushfstring(L, "%s\n", luaL_checkstring(L, 1));
+	runtime_log(runtime_of(L), lua_tostring(L, -1));
+	return 0;
+}
+
+static void cancel_exit(struct wait *w)
+{
+	(void)w;
+}
+
+static int after_exit(lua_State *L, int status, lua_KContext ctx)
+{
+	(void)status;
+	(void)ctx;
+	return luaL_error(L, "exit");
+}
+
+/* os.exit: leaves in order, so that labs end and the terminal is restored. */
+static int l_exit(lua_State *L)
+{
+	struct runtime *rt = runtime_of(L);
+	struct wait *w = lua_newuserdatauv(L, sizeof(*w), 0);
+
+	rt->exit_code = lua_isboolean(L, 1) ? !lua_toboolean(L, 1) : (int)luaL_optinteger(L, 1, 0);
+	rt->has_exit_code = true;
+	ev_break(rt->loop, EVBREAK_ALL);
+	memset(w, 0, sizeof(*w));
+	w->cancel = cancel_exit;
+	return task_wait(L, w, 0, after_exit);
+}
+
+/* limited(seconds, f, ...): calls f where it cannot yield, and ends it after `seconds`.
+ * Returns what pcall returns. Archetypes run in it. */
+static int l_limited(lua_State *L)
+{
+	struct runtime *rt = runtime_of(L);
+	double seconds = luaL_checknumber(L, 1), outer = rt->deadline;
+	int status;
+
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	rt->deadline = monotonic() + seconds;
+	if (outer > 0 && outer < rt->deadline)
+		rt->deadline = outer;
+	status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
+	rt->deadline = outer;
+	lua_pushboolean(L, status == LUA_OK);
+	lua_replace(L, 1);
+	return lua_gettop(L);
+}
+
+static int l_monotonic(lua_State *L)
+{
+	lua_pushnumber(L, monotonic());
+	return 1;
+}
+
+static int l_log(lua_State *L)
+{
+	return l_warn(L);
+}
+
+static const struct fn functions[] = {
+	{ "limited", l_limited,
+	  (const struct arg[]){
+		  { "seconds", ARG_NUMBER, true, "longest time it may run", NULL },
+		  { "function", ARG_FUNCTION, true, "what to call; it may not wait", NULL },
+		  { "...", ARG_REST, false, "its arguments", NULL },
+		  { 0 } },
+	  "calls a function that may neither wait nor run for long; returns as pcall does" },
+	{ "now", l_monotonic, NULL, "returns the monotonic clock, in seconds" },
+	{ "log", l_log,
+	  (const struct arg[]){ { "text", ARG_STRING, true, "one line", NULL }, { 0 } },
+	  "writes a line to stderr without tearing the prompt" },
+	{ 0 }
+};
+
+NERV_MODULE(runtime, .name = "runtime", .text = "the program that runs the scripts",
+	    .functions = functions);
+
+int runtime_init(struct runtime *rt)
+{
+	struct sigaction sa = { .sa_handler = on_sigint };
+
+	memset(rt, 0, sizeof(*rt));
+	rt->loop = ev_default_loop(0);
+	rt->L = luaL_newstate();
+	if (!rt->loop || !rt->L)
+		return -ENOMEM;
+	*(struct runtime **)lua_getextraspace(rt->L) = rt;
+	lua_sethook(rt->L, on_count, LUA_MASKCOUNT, 1000);
+	tasks_init(rt);
+	workers_init(rt);
+	ev_async_init(&rt->interrupt_async, on_interrupt);
+	rt->interrupt_async.data = rt;
+	ev_async_start(rt->loop, &rt->interrupt_async);
+	ev_unref(rt->loop);
+	the_runtime = rt;
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGINT, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+
+	luaL_openlibs(rt->L);
+	registry_open(rt->L);
+	lua_register(rt->L, "print", l_print);
+	lua_register(rt->L, "warn", l_warn);
+	lua_getglobal(rt->L, "os");
+	lua_pushcfunction(rt->L, l_exit);
+	lua_setfield(rt->L, -2, "exit");
+	lua_pop(rt->L, 1);
+	return 0;
+}
+
+void runtime_run(struct runtime *rt, struct task *task)
+{
+	rt->awaited = task;
+	while (!task->done && !rt->has_exit_code)
+		ev_run(rt->loop, EVRUN_ONCE);
+	rt->awaited = NULL;
+}
+
+void runtime_finish(struct runtime *rt)
+{
+	/* A task may answer a cancellation by waiting again (cleanup); not for ever. */
+	for (int round = 0; rt->tasks && round < 100; round++) {
+		for (struct task *t = rt->tasks, *next; t; t = next) {
+			next = t->next;
+			t->quiet = true;
+			if (round % 10 == 0)
+				task_cancel(t, "canceled");
+		}
+		ev_run(rt->loop, round % 10 ? EVRUN_ONCE : EVRUN_NOWAIT);
+	}
+	workers_finish(rt);
+	lua_close(rt->L);
+	rt->L = NULL;
+	ev_loop_destroy(rt->loop);
+}

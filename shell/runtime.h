@@ -1,0 +1,68 @@
+/* The runtime: one Lua state on one libev loop, with its tasks and worker threads.
+ *
+ * There is one runtime in a process; all of its state hangs off this struct, which
+ * every Lua thread reaches by runtime_of().
+ */
+#ifndef NERV_SHELL_RUNTIME_H
+#define NERV_SHELL_RUNTIME_H
+
+#include <ev.h>
+#include <lua.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+
+#include "shell/task.h"
+
+struct job;
+struct prompt;
+
+struct runtime {
+	struct ev_loop *loop;
+	lua_State *L;			/* the main state; runs no user code itself */
+	/* tasks */
+	struct task *tasks;		/* all live ones, newest first */
+	struct task *ready_head, *ready_tail;	/* to be resumed in the next pass */
+	struct task *running;
+	struct task *awaited;		/* whose end runtime_run() waits for */
+	struct task *foreground;	/* what Ctrl-C cancels; NULL at the prompt */
+	struct ev_prepare ready_prepare;
+	struct ev_idle ready_idle;
+	volatile sig_atomic_t interrupted;	/* SIGINT arrived and is not handled yet */
+	struct ev_async interrupt_async;
+	double deadline;		/* CLOCK_MONOTONIC seconds at which a sandboxed call ends; 0: none */
+	/* workers */
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct job *queue_head, *queue_tail;	/* under lock */
+	struct job *finished;		/* under lock */
+	struct ev_async finished_async;
+	pthread_t threads[4];
+	int thread_count;
+	bool stopping;			/* under lock */
+	int jobs_in_flight;
+	/* output */
+	struct prompt *prompt;		/* NULL without a terminal */
+	bool was_interrupted;		/* by Ctrl-C: the exit status says so */
+	bool has_exit_code;		/* os.exit was called */
+	int exit_code;
+};
+
+/* Makes the loop, the Lua state with its libraries and the worker pool. 0 or
+ * negative errno; on failure nothing is left. */
+int runtime_init(struct runtime *rt);
+
+/* Cancels tasks newest first, runs the loop dry, closes Lua, ends the threads. */
+void runtime_finish(struct runtime *rt);
+
+/* Runs the loop until `task` has ended or os.exit was asked for. */
+void runtime_run(struct runtime *rt, struct task *task);
+
+/* Writes a message to stderr (line by line, "nervsh: " is the caller's business);
+ * hides and restores the prompt's line around it. */
+void runtime_log(struct runtime *rt, const char *text);
+
+/* Writes to stdout, the same way. */
+void runtime_print(struct runtime *rt, const char *text, size_t len);
+
+#endif

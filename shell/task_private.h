@@ -1,0 +1,50 @@
+/* What the scheduler and the runtime share about tasks; nobody else includes it. */
+#ifndef NERV_SHELL_TASK_PRIVATE_H
+#define NERV_SHELL_TASK_PRIVATE_H
+
+#include <ev.h>
+#include <lua.h>
+#include <stdbool.h>
+
+#include "shell/task.h"
+
+/* A full userdata; its user values are 1 the coroutine and 2 the results. The Lua
+ * registry anchors it while the task lives. */
+struct task {
+	struct runtime *rt;
+	lua_State *co;
+	int anchor;
+	int nargs;			/* on the coroutine's stack before the first resume */
+	char name[64];
+	char message[4096];		/* of a failed task, with what led to it */
+	struct task *next, *prev;	/* all live tasks */
+	struct task *ready_next;
+	struct wait *wait;		/* what it waits for */
+	struct wait *waiters;		/* who waits for it: struct joiner */
+	lua_KFunction k;
+	lua_KContext ctx;
+	const char *cancel_reason;	/* a literal */
+	bool ready, started, cancelled, done, failed;
+	bool quiet;			/* its error is no news: it was cancelled, or is reported elsewhere */
+};
+
+struct sleeper {
+	struct wait wait;
+	struct ev_loop *loop;
+	struct ev_timer timer;
+};
+
+struct joiner {
+	struct wait wait;
+	struct wait *next;
+	struct task *target;		/* kept alive by the joining function's stack */
+	struct ev_loop *loop;
+	struct ev_timer timer;
+};
+
+void tasks_init(struct runtime *rt);
+
+/* Raises `reason` (a literal) in the task at the place where it waits. */
+void task_cancel(struct task *t, const char *reason);
+
+#endif

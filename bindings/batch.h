@@ -1,0 +1,16 @@
+/* The verbs that change the system: each a Lua function, and an item of batch.run. */
+#ifndef NERV_BINDINGS_BATCH_H
+#define NERV_BINDINGS_BATCH_H
+
+#include "bindings/op.h"
+
+extern const struct verb verb_netns_add, verb_netns_delete;
+extern const struct verb verb_link_add, verb_link_set, verb_link_delete;
+extern const struct verb verb_link_delete_group, verb_link_delete_many;
+extern const struct verb verb_address_add, verb_address_delete;
+extern const struct verb verb_route_add, verb_route_delete;
+extern const struct verb verb_qdisc_add, verb_qdisc_delete;
+extern const struct verb verb_sysctl_set;
+extern const struct verb verb_ethtool_set;
+
+#endif

@@ -1,0 +1,327 @@
+/* The Lua module `link`: network interfaces. */
+#include <string.h>
+
+#include "bindings/batch.h"
+#include "bindings/link_monitor.h"
+#include "bindings/link_op.h"
+#include "bindings/link_read.h"
+#include "bindings/op_lua.h"
+
+#define GROUP_MAX UINT32_MAX
+#define MTU_MAX 65536
+
+static const struct arg peer_fields[] = {
+	{ "name", ARG_STRING, true, "the peer's name, at most 15 characters", NULL },
+	{ "netns", ARG_NETNS, false, "namespace to make it in; by default the link's", NULL },
+	{ "mac", ARG_STRING, false, "hardware address, such as 02:00:00:00:00:01", NULL },
+	{ "mtu", ARG_INTEGER, false, "largest packet, bytes", NULL },
+	{ "master", ARG_STRING, false, "bridge to join, in the peer's namespace", NULL },
+	{ "group", ARG_INTEGER, false, "link group, a number", NULL },
+	{ "alias", ARG_STRING, false, "alias, at most 255 characters", NULL },
+	{ "up", ARG_BOOLEAN, false, "bring it up", NULL },
+	{ 0 }
+};
+
+#define BRIDGE_FIELDS \
+	{ "stp", ARG_BOOLEAN, false, "of a bridge: spanning tree protocol", NULL }, \
+	{ "forward_delay", ARG_NUMBER, false, "of a bridge: forward delay, seconds", NULL }, \
+	{ "ageing", ARG_NUMBER, false, "of a bridge: life of a learned address, seconds", NULL }, \
+	{ "mcast_snooping", ARG_BOOLEAN, false, "of a bridge: multicast snooping", NULL }
+
+static const struct arg add_fields[] = {
+	{ "kind", ARG_STRING, true, "kind of link: veth, bridge, or another that needs no data", NULL },
+	{ "name", ARG_STRING, true, "its name, at most 15 characters", NULL },
+	ARG_FIELD_NETNS,
+	{ "mac", ARG_STRING, false, "hardware address, such as 02:00:00:00:00:01", NULL },
+	{ "mtu", ARG_INTEGER, false, "largest packet, bytes", NULL },
+	{ "master", ARG_STRING, false, "bridge to join", NULL },
+	{ "group", ARG_INTEGER, false, "link group, a number", NULL },
+	{ "alias", ARG_STRING, false, "alias, at most 255 characters", NULL },
+	{ "up", ARG_BOOLEAN, false, "bring it up", NULL },
+	{ "index", ARG_INTEGER, false, "interface index; by default the next free one", NULL },
+	{ "peer", ARG_TABLE, false, "of a veth: its other end", peer_fields },
+	BRIDGE_FIELDS,
+	{ 0 }
+};
+
+static const struct arg set_fields[] = {
+	{ "name", ARG_STRING, true, "the link", NULL },
+	ARG_FIELD_NETNS,
+	{ "up", ARG_BOOLEAN, false, "bring it up or down", NULL },
+	{ "mac", ARG_STRING, false, "hardware address, such as 02:00:00:00:00:01", NULL },
+	{ "mtu", ARG_INTEGER, false, "largest packet, bytes", NULL },
+	{ "master", ARG_STRING, false, "bridge to join; \"\" leaves it", NULL },
+	{ "group", ARG_INTEGER, false, "link group, a number", NULL },
+	{ "alias", ARG_STRING, false, "alias, at most 255 characters; \"\" removes it", NULL },
+	{ "rename", ARG_STRING, false, "new name, at most 15 characters", NULL },
+	{ "move_to_netns", ARG_NETNS, false, "namespace to move it to; it arrives down", NULL },
+	BRIDGE_FIELDS,
+	{ 0 }
+};
+
+static const struct arg name_fields[] = {
+	{ "name", ARG_STRING, true, "the link", NULL },
+	ARG_FIELD_NETNS,
+	{ 0 }
+};
+
+static const struct arg delete_group_fields[] = {
+	{ "group", ARG_INTEGER, true, "link group, a number above 0", NULL },
+	ARG_FIELD_NETNS,
+	{ 0 }
+};
+
+static const struct arg delete_many_fields[] = {
+	{ "names", ARG_TABLE, true, "list of links; those that are gone are no error", NULL },
+	{ "group", ARG_INTEGER, true, "a link group that nobody uses, a number above 0", NULL },
+	ARG_FIELD_NETNS,
+	{ 0 }
+};
+
+static const struct arg list_fields[] = {
+	ARG_FIELD_NETNS,
+	{ "alias_prefix", ARG_STRING, false, "only links whose alias begins so", NULL },
+	{ "group", ARG_INTEGER, false, "only links of this group", NULL },
+	{ "kind", ARG_STRING, false, "only links of this kind, such as veth", NULL },
+	{ "master", ARG_STRING, false, "only ports of this bridge", NULL },
+	{ 0 }
+};
+
+static const char *compile_alias(const struct compile *c)
+{
+	const char *alias = compile_string(c, "alias");
+
+	if (alias && strlen(alias) > 255)
+		compile_error(c, "alias has %zu characters; the kernel takes at most 255",
+			      strlen(alias));
+	return alias;
+}
+
+static uint32_t compile_group(const struct compile *c, bool *present, int64_t min)
+{
+	int64_t n = 0;
+
+	*present = compile_integer(c, "group", min, GROUP_MAX, &n);
+	return (uint32_t)n;
+}
+
+/* The options that a link, a peer and a change share. */
+static void compile_spec(const struct compile *c, struct link_spec *s)
+{
+	bool has_group;
+	int64_t n;
+
+	s->name = compile_ifname(c, "name");
+	s->alias = compile_alias(c);
+	s->master = compile_string(c, "master");
+	if (s->master && s->master[0])
+		s->master = compile_ifname(c, "master");
+	if (compile_mac(c, "mac", s->mac))
+		s->set |= LINK_MAC;
+	if (compile_integer(c, "mtu", 68, MTU_MAX, &n)) {
+		s->mtu = (uint32_t)n;
+		s->set |= LINK_MTU;
+	}
+	s->group = compile_group(c, &has_group, 0);
+	if (has_group)
+		s->set |= LINK_GROUP;
+	if (compile_boolean(c, "up", &s->up))
+		s->set |= LINK_UP;
+}
+
+static void compile_bridge(const struct compile *c, struct link_spec *s)
+{
+	double seconds;
+
+	if (compile_boolean(c, "stp", &s->stp))
+		s->set |= LINK_STP;
+	if (compile_number(c, "forward_delay", 0, 30, &seconds)) {
+		s->forward_delay = (uint32_t)(seconds * 100 + 0.5);
+		s->set |= LINK_FORWARD_DELAY;
+	}
+	if (compile_number(c, "ageing", 0, 1000000, &seconds)) {
+		s->ageing = (uint32_t)(seconds * 100 + 0.5);
+		s->set |= LINK_AGEING;
+	}
+	if (compile_boolean(c, "mcast_snooping", &s->snooping))
+		s->set |= LINK_SNOOPING;
+}
+
+static void compile_add(const struct compile *c, struct op *op)
+{
+	struct link_add_op *o = (struct link_add_op *)op;
+	int64_t n;
+
+	o->kind = compile_string(c, "kind");
+	compile_spec(c, &o->link);
+	compile_bridge(c, &o->link);
+	op->subject = o->link.name;
+	if (o->link.master && !o->link.master[0])
+		o->link.master = NULL;
+	if (!o->kind[0])
+		compile_error(c, "kind is empty; veth or bridge, for example");
+	if ((o->link.set & LINK_BRIDGE) && strcmp(o->kind, "bridge") != 0)
+		compile_error(c, "stp, forward_delay, ageing and mcast_snooping belong to a bridge, "
+			      "not to a %s", o->kind);
+	if (compile_integer(c, "index", 1, INT32_MAX, &n))
+		o->index = (int)n;
+	if (lua_getfield(c->L, c->idx, "peer") == LUA_TTABLE) {
+		struct compile peer = *c;
+
+		if (strcmp(o->kind, "veth") != 0)
+			compile_error(c, "peer belongs to a veth, not to a %s", o->kind);
+		peer.idx = lua_gettop(c->L);
+		compile_spec(&peer, &o->peer);
+		o->peer_netns = compile_netns(&peer, "netns");
+		if (o->peer.master && !o->peer.master[0])
+			o->peer.master = NULL;
+	}
+	lua_pop(c->L, 1);
+}
+
+static void compile_set(const struct compile *c, struct op *op)
+{
+	struct link_set_op *o = (struct link_set_op *)op;
+
+	compile_spec(c, &o->link);
+	compile_bridge(c, &o->link);
+	op->subject = o->link.name;
+	o->rename = compile_ifname(c, "rename");
+	o->move_to = compile_netns(c, "move_to_netns");
+	if (o->move_to && o->link.master)
+		compile_error(c, "master and move_to_netns exclude each other: a move leaves the "
+			      "master; join one afterwards");
+}
+
+static void compile_delete(const struct compile *c, struct op *op)
+{
+	op->subject = ((struct link_delete_op *)op)->name = compile_ifname(c, "name");
+}
+
+static void compile_delete_group(const struct compile *c, struct op *op)
+{
+	struct link_group_op *o = (struct link_group_op *)op;
+	bool present;
+
+	o->group = compile_group(c, &present, 1);
+	op->subject = compile_printf(c, "group %u", o->group);
+}
+
+static void compile_delete_many(const struct compile *c, struct op *op)
+{
+	struct link_group_op *o = (struct link_group_op *)op;
+	struct compile list = *c;
+
+	compile_delete_group(c, op);
+	lua_getfield(c->L, c->idx, "names");
+	o->count = (int)lua_rawlen(c->L, -1);
+	o->names = compile_alloc(c, ((size_t)o->count + 1) * sizeof(*o->names));
+	lua_createtable(c->L, 0, 1);	/* compile_ifname() reads a named option */
+	list.idx = lua_gettop(c->L);
+	for (int i = 0; i < o->count; i++) {
+		if (lua_rawgeti(c->L, -2, i + 1) != LUA_TSTRING)
+			compile_error(c, "names must be a list of strings; item %d is none", i + 1);
+		lua_setfield(c->L, -2, "name");
+		o->names[i] = compile_ifname(&list, "name");
+	}
+	lua_pop(c->L, 2);
+}
+
+static void compile_get(const struct compile *c, struct op *op)
+{
+	op->subject = ((struct link_read_op *)op)->name = compile_ifname(c, "name");
+}
+
+static void compile_list(const struct compile *c, struct op *op)
+{
+	struct link_read_op *o = (struct link_read_op *)op;
+
+	o->alias_prefix = compile_string(c, "alias_prefix");
+	o->kind = compile_string(c, "kind");
+	o->master = compile_ifname(c, "master");
+	o->group = compile_group(c, &o->has_group, 0);
+}
+
+const struct verb verb_link_add = {
+	"link.add", add_fields, sizeof(struct link_add_op), compile_add, link_run_add, NULL,
+};
+const struct verb verb_link_set = {
+	"link.set", set_fields, sizeof(struct link_set_op), compile_set, link_run_set, NULL,
+};
+const struct verb verb_link_delete = {
+	"link.delete", name_fields, sizeof(struct link_delete_op), compile_delete,
+	link_run_delete, NULL,
+};
+const struct verb verb_link_delete_group = {
+	"link.delete_group", delete_group_fields, sizeof(struct link_group_op),
+	compile_delete_group, link_run_delete_group, NULL,
+};
+const struct verb verb_link_delete_many = {
+	"link.delete_many", delete_many_fields, sizeof(struct link_group_op),
+	compile_delete_many, link_run_delete_many, NULL,
+};
+static const struct verb verb_get = {
+	"link.get", name_fields, sizeof(struct link_read_op), compile_get, link_run_get,
+	link_push_get,
+};
+static const struct verb verb_list = {
+	"link.list", list_fields, sizeof(struct link_read_op), compile_list, link_run_list,
+	link_push_list,
+};
+
+static int l_add(lua_State *L)
+{
+	return op_call(L, &verb_link_add);
+}
+
+static int l_set(lua_State *L)
+{
+	return op_call(L, &verb_link_set);
+}
+
+static int l_delete(lua_State *L)
+{
+	return op_call(L, &verb_link_delete);
+}
+
+static int l_delete_group(lua_State *L)
+{
+	return op_call(L, &verb_link_delete_group);
+}
+
+static int l_delete_many(lua_State *L)
+{
+	return op_call(L, &verb_link_delete_many);
+}
+
+static int l_get(lua_State *L)
+{
+	return op_call(L, &verb_get);
+}
+
+static int l_list(lua_State *L)
+{
+	return op_call(L, &verb_list);
+}
+
+static const struct fn link_functions[] = {
+	{ "add", l_add, OP_ARGS(add_fields, true),
+	  "makes a link, for a veth with its peer; returns true" },
+	{ "set", l_set, OP_ARGS(set_fields, true), "changes a link; returns true" },
+	{ "delete", l_delete, OP_ARGS(name_fields, true), "deletes a link; returns true" },
+	{ "delete_group", l_delete_group, OP_ARGS(delete_group_fields, true),
+	  "deletes all links of a group in one message; returns true" },
+	{ "delete_many", l_delete_many, OP_ARGS(delete_many_fields, true),
+	  "deletes links together, by way of a group; returns true" },
+	{ "get", l_get, OP_ARGS(name_fields, true),
+	  "returns a table with name, index, kind, mac, mtu, up, running, carrier, master, "
+	  "master_index, group, alias, peer_index, peer_netnsid, stats" },
+	{ "list", l_list, OP_ARGS(list_fields, false),
+	  "returns an array of such tables, of all links or those that pass the filters" },
+	{ "monitor", link_monitor, OP_ARGS(link_monitor_fields, false),
+	  "returns a monitor; its next() waits for a change of a link" },
+	{ 0 }
+};
+
+NERV_MODULE(link, .name = "link", .text = "network interfaces of the kernel",
+	    .functions = link_functions);

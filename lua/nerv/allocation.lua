@@ -1,0 +1,132 @@
+--- Choosing what must be unique: tags, port numbers, addresses, MAC addresses. A choice is a row
+-- of table Allocation in the caller's transaction; the unique index decides races.
+local cidr <const> = require "nerv.cidr"
+local digest <const> = require "nerv.digest"
+
+local Picker = {}
+Picker.__index = Picker
+local M = {}
+
+-- 9 bits of P4's port, less what egress ports take and the drop port.
+local PORT_FIRST <const>, PORT_LAST <const> = 16, 510
+
+-- VLAN tags that NERV may use: NERV_TAGS="FIRST-LAST", by default 100 to 3999.
+local function tag_range()
+  local first, last = (os.getenv("NERV_TAGS") or "100-3999"):match("^(%d+)%-(%d+)$")
+  first, last = math.tointeger(tonumber(first)), math.tointeger(tonumber(last))
+  if not first or not last or first < 1 or last > 4094 or first > last then
+    error("NERV_TAGS must be FIRST-LAST, within 1 and 4094", 0)
+  end
+  return first, last
+end
+
+--- A picker sees what is taken when it is made, and what it picked itself.
+function M.new(state)
+  local taken = {}
+  for _, row in pairs(state.rows.Allocation) do
+    taken[row.scope] = taken[row.scope] or {}
+    taken[row.scope][row.value] = true
+  end
+  return setmetatable({ taken = taken, cursor = {}, operations = {}, count = 0 }, Picker)
+end
+
+function Picker:is_taken(scope, value)
+  return self.taken[scope] ~= nil and self.taken[scope][tostring(value)] == true
+end
+
+--- Takes a value. The owner's row must list the returned name in `allocations`.
+-- @return the name of the row in the transaction
+function Picker:take(scope, value)
+  value = tostring(value)
+  self.taken[scope] = self.taken[scope] or {}
+  self.taken[scope][value] = true
+  self.count = self.count + 1
+  local name = "allocation" .. self.count
+  table.insert(self.operations, { op = "insert", table = "Allocation", uuid_name = name,
+    row = { scope = scope, value = value } })
+  return name
+end
+
+-- The first free number from `first` to `last`, or nil.
+function Picker:free(scope, first, last, show)
+  for n = self.cursor[scope] or first, last do
+    local value = show and show(n) or tostring(n)
+    if not self:is_taken(scope, value) then
+      self.cursor[scope] = n + 1
+      return value, n
+    end
+  end
+end
+
+--- A free VLAN tag.
+-- @return the tag and its row's name; or nil and a message
+function Picker:tag()
+  local first, last = tag_range()
+  local _, tag = self:free("tag", first, last)
+  if not tag then return nil, ("no free VLAN tag in %d-%d"):format(first, last) end
+  return tag, self:take("tag", tag)
+end
+
+--- A free number for a port of the NVEs.
+function Picker:port_number()
+  local _, number = self:free("port", PORT_FIRST, PORT_LAST)
+  if not number then return nil, ("no free port number in %d-%d"):format(PORT_FIRST, PORT_LAST) end
+  return number, self:take("port", number)
+end
+
+--- A free address of a network's range.
+-- @return text of the address and its row's name; or nil and a message
+function Picker:address(network_name, range)
+  local scope = "address " .. network_name
+  local first, last = cidr.hosts(range)
+  local address = self:free(scope, first, last, cidr.text)
+  if not address then
+    return nil, ("network %s: no free address in %s: all %d are taken"):format(network_name, range,
+      math.max(0, last - first + 1))
+  end
+  return address, self:take(scope, address)
+end
+
+--- A given address of a network's range.
+function Picker:fixed_address(network_name, range, address)
+  if not cidr.contains(range, address) then
+    return nil, ("address %s is not in %s of network %s"):format(address, range, network_name)
+  end
+  local r, n = cidr.parse(range), cidr.number(address)
+  if r.prefix < 31 and (n == r.first or n == r.last) then
+    return nil, ("address %s is the %s address of %s"):format(address,
+      n == r.first and "network" or "broadcast", range)
+  end
+  if self:is_taken("address " .. network_name, address) then
+    return nil, ("address %s of network %s is taken"):format(address, network_name)
+  end
+  return address, self:take("address " .. network_name, address)
+end
+
+--- A MAC address that depends on the names only, so that a testbed has the same one tomorrow.
+-- Locally administered, unicast.
+function Picker:mac(network_name, endpoint_name)
+  for try = 0, 1000 do
+    local hash = digest.sha256(("%s\0%s\0%d"):format(network_name, endpoint_name, try))
+    local mac = "02" .. hash:sub(1, 10):gsub("..", ":%0")
+    if not self:is_taken("mac", mac) then return mac, self:take("mac", mac) end
+  end
+  return nil, "no free MAC address"
+end
+
+--- A given MAC address.
+function Picker:fixed_mac(mac)
+  mac = mac:lower()
+  if self:is_taken("mac", mac) then return nil, ("MAC address %s is taken"):format(mac) end
+  return mac, self:take("mac", mac)
+end
+
+--- A link group above those that administrators use (kernel: IFLA_GROUP, 32 bits).
+function Picker:link_group()
+  local group
+  repeat group = 0x40000001 + tonumber(digest.random(4), 16) % 0x3ffffffe
+  until not self:is_taken("link group", group)
+  return group, self:take("link group", group)
+end
+
+return M

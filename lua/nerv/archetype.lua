@@ -1,0 +1,239 @@
+--- Archetypes: definition, search path, digest, sandbox.
+--
+-- An archetype file returns `archetype{ ... }`; it is evaluated in an environment of its own
+-- and may not wait. What runs is always a text: the one in the file when a network is created,
+-- and from then on the one in the database, by its digest.
+local registry <const> = require "nerv.registry"
+local runtime <const> = require "nerv.runtime"
+local options <const> = require "nerv.options"
+local context <const> = require "nerv.context"
+local cidr <const> = require "nerv.cidr"
+
+local M = {}
+
+local fields <const> = { name = "string", summary = "string", network = "table",
+  endpoint = "table", ports = "table", uses = "table", on_network = "function",
+  on_endpoint = "function", internal = "boolean" }
+
+-- What networks and endpoints have in any archetype; see needs.lua.
+local reserved <const> = { name = true, archetype = true, node = true, home = true, nodes = true,
+  ports = true, group = true, facts = true, edge = true, made = true, path = true, id = true }
+
+local function define(t)
+  for key, value in pairs(t) do
+    if not fields[key] then
+      local near = registry.nearest(tostring(key), options.sorted_keys(fields))
+      error(("archetype: unknown field '%s'%s"):format(tostring(key),
+        near and ("; did you mean '%s'?"):format(near) or ""), 2)
+    end
+    if type(value) ~= fields[key] then
+      error(("archetype: %s must be a %s"):format(key, fields[key]), 2)
+    end
+  end
+  for _, key in ipairs { "name", "summary", "on_network", "on_endpoint" } do
+    if t[key] == nil then error(("archetype: field '%s' is missing"):format(key), 2) end
+  end
+  for _, key in ipairs { "network", "endpoint" } do
+    t[key] = t[key] or {}
+    local problem = options.problem(t[key])
+    if problem then error(("archetype: %s %s"):format(key, problem), 2) end
+    for name in pairs(t[key]) do
+      if reserved[name] then
+        error(("archetype: %s option '%s': the name is NERV's own"):format(key, name), 2)
+      end
+    end
+  end
+  t.ports, t.uses = t.ports or {}, t.uses or {}
+  return t
+end
+
+local function copy(t)
+  local c = {}
+  for k, v in pairs(t) do c[k] = v end
+  return c
+end
+
+-- What an archetype's text may use. No pcall: nothing may swallow the end of its budget.
+local function environment()
+  return {
+    archetype = define, assert = assert, error = error, ipairs = ipairs, next = next,
+    pairs = pairs, select = select, tonumber = tonumber, tostring = tostring, type = type,
+    math = copy(math), string = copy(string), table = copy(table), utf8 = copy(utf8),
+    cidr = copy(cidr),
+  }
+end
+
+--- Evaluates an archetype's text.
+-- @return the archetype, or nil and a message
+local function from_text(text, name)
+  local chunk, message = load(text, "@archetypes/" .. name .. ".lua", "t", environment())
+  if not chunk then return nil, message end
+  local good, def = runtime.limited(1, chunk)
+  if not good then return nil, tostring(def) end
+  if type(def) ~= "table" or not def.on_network then
+    return nil, ("archetypes/%s.lua does not return archetype{ ... }"):format(name)
+  end
+  if def.name ~= name then
+    return nil, ("archetypes/%s.lua defines an archetype named '%s'"):format(name, def.name)
+  end
+  return def
+end
+
+local function search_path()
+  local dirs = {}
+  for dir in (os.getenv("NERV_PATH") or ""):gmatch("[^:]+") do dirs[#dirs + 1] = dir end
+  dirs[#dirs + 1] = context.data_dir .. "/archetypes"
+  return dirs
+end
+
+-- Who can write an archetype's file decides what agents run as root.
+local function trusted(path)
+  local stat, message = require("nerv.file").stat(path)
+  if not stat then return nil, message end
+  local uid = require("nerv.process").uid()
+  if stat.uid ~= 0 and stat.uid ~= uid then
+    return nil, ("%s belongs to user %d: it must belong to root or to you"):format(path, stat.uid)
+  end
+  if stat.mode & 18 ~= 0 then
+    return nil, path .. " can be written by others: chmod go-w it"
+  end
+  return true
+end
+
+--- Names of the archetypes on the search path, sorted.
+function M.list()
+  local found = {}
+  for _, dir in ipairs(search_path()) do
+    for _, entry in ipairs(require("nerv.file").list(dir) or {}) do
+      local name = entry:match("^(.+)%.lua$")
+      if name then found[name] = true end
+    end
+  end
+  return options.sorted_keys(found)
+end
+
+local function read_text(name)
+  for _, dir in ipairs(search_path()) do
+    local path = dir .. "/" .. name .. ".lua"
+    local file = io.open(path, "rb")
+    if file then
+      local text = file:read("a")
+      file:close()
+      local good, message = trusted(path)
+      if not good then return nil, message end
+      return text
+    end
+  end
+  local near = registry.nearest(name, M.list())
+  return nil, ("unknown archetype '%s'%s"):format(name,
+    near and ("; did you mean '%s'?"):format(near) or "; there are " .. table.concat(M.list(), ", "))
+end
+
+local by_digest = {}
+
+local function digest_of(text, uses)
+  local parts = { text }
+  for _, name in ipairs(options.sorted_keys(uses)) do
+    parts[#parts + 1] = name .. "=" .. uses[name]
+  end
+  return require("nerv.digest").sha256(table.concat(parts, "\0"))
+end
+
+--- Reads an archetype and those it is composed of from the search path.
+-- @return the archetype with `digest`, `text` and `uses` (name -> digest); or nil and a message
+function M.load(name, loading)
+  if not context.valid_name(name) then return nil, ("'%s' is no archetype name"):format(tostring(name)) end
+  loading = loading or {}
+  if loading[name] then return nil, ("archetype '%s' is composed of itself"):format(name) end
+  loading[name] = true
+  local text, message = read_text(name)
+  if not text then return nil, message end
+  local def
+  def, message = from_text(text, name)
+  if not def then return nil, message end
+  local uses = {}
+  for _, part in ipairs(def.uses) do
+    local component
+    component, message = M.load(part, loading)
+    if not component then return nil, ("archetype '%s': %s"):format(name, message) end
+    uses[part] = component.digest
+  end
+  loading[name] = nil
+  def.uses, def.text, def.digest = uses, text, digest_of(text, uses)
+  by_digest[def.digest] = def
+  return def
+end
+
+--- An archetype by digest, from this process's memory or the rows of the database.
+-- @tparam table rows digest -> { name, text, uses }
+-- @return the archetype, or nil and a message
+function M.by_digest(digest, rows)
+  if by_digest[digest] then return by_digest[digest] end
+  local row = rows[digest]
+  if not row then return nil, "the database has no archetype text " .. digest:sub(1, 12) end
+  local def, message = from_text(row.text, row.name)
+  if not def then return nil, message end
+  def.uses, def.text, def.digest = row.uses or {}, row.text, digest
+  for _, part in pairs(def.uses) do
+    local component
+    component, message = M.by_digest(part, rows)
+    if not component then return nil, message end
+  end
+  by_digest[digest] = def
+  return def
+end
+
+--- The component `name` of an archetype, for need.network.
+-- @raise when the archetype does not name it in `uses`
+function M.component(def, name)
+  local digest = def.uses[name]
+  if not digest then
+    error(("archetype %s does not name '%s' in its `uses`"):format(def.name, name), 3)
+  end
+  return assert(by_digest[digest])
+end
+
+--- The needs that an archetype computes, as a table; nothing is touched and no root is needed.
+-- @tparam string name of the archetype
+-- @tparam table given options of the network
+-- @tparam[opt] table more { node =, home =, nodes =, ports =, edge =, facts =, endpoints = { {name=...}, ... } }
+-- @return array of { kind, key, owner, properties }
+-- @usage archetype.expand("ip", { subnet = "10.1.0.0/24" }, { endpoints = { { name = "h1", address = "10.1.0.2" } } })
+function M.expand(name, given, more)
+  local needs <const> = require "nerv.needs"
+  local def, message = M.load(name)
+  if not def then registry.fail("archetype.expand: " .. message) end
+  more = more or {}
+  local net
+  net, message = options.check("archetype.expand", def.network, given or {})
+  if not net then registry.fail(message) end
+  net.name, net.node = more.name or name, more.node or "node"
+  net.home, net.nodes = more.home or net.node, more.nodes or { net.node }
+  net.ports, net.edge = more.ports or {}, more.edge
+  for i, port in ipairs(def.ports) do
+    net.ports[port] = net.ports[port] or { tag = 99 + i, number = 15 + i }
+  end
+  local result = {}
+  local function collect(set, problem)
+    if not set then registry.fail("archetype.expand: " .. problem) end
+    for _, n in ipairs(set) do
+      result[#result + 1] = { kind = n.kind, key = n.key, owner = n.owner, properties = n.p }
+    end
+  end
+  needs.view(net, more.facts or {})
+  local set, made = needs.network(def, net)
+  collect(set, made)
+  net.made = made
+  for _, endpoint in ipairs(more.endpoints or {}) do
+    local values = options.join(endpoint)
+    values.name = nil
+    local ep
+    ep, message = options.check("archetype.expand: endpoint", def.endpoint, values)
+    if not ep then registry.fail(message) end
+    ep.name, ep.mac = endpoint.name, ep.mac or "02:00:00:00:00:01"
+    collect(needs.endpoint(def, net, ep))
+  end
+  return result
+end
+
+return M

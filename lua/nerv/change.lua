@@ -1,0 +1,108 @@
+--- One call of the Standard API: a transaction with the rows and a Change, then the wait for
+-- its end.
+local runtime <const> = require "nerv.runtime"
+local task <const> = require "nerv.task"
+local json <const> = require "nerv.json"
+local registry <const> = require "nerv.registry"
+local state_module <const> = require "nerv.state"
+
+local M = {}
+
+-- Seconds without any progress after which a call gives up waiting: longer than a node needs to
+-- be found stale.
+local PATIENCE <const> = 40
+
+local serial = 0
+
+-- The order of the Changes, for people and for agents that work through several.
+local function next_serial(state)
+  for _, change in pairs(state.rows.Change) do serial = math.max(serial, change.serial) end
+  serial = serial + 1
+  return serial
+end
+
+--- Waits until a row's running Change has ended.
+-- @raise when it does not end
+function M.wait_idle(state, find_row)
+  local limit = runtime.now() + PATIENCE
+  while true do
+    local row = find_row()
+    local running = row and state:running(row)
+    if not running then return row end
+    if runtime.now() > limit then
+      registry.fail(("%s: a change still runs: %s"):format(row.name, running.text))
+    end
+    task.sleep(0.005)
+  end
+end
+
+local function wait_end(state, uuid, watch)
+  local limit = runtime.now() + PATIENCE
+  local phase
+  while true do
+    local change = state.rows.Change[uuid]
+    if not change then registry.fail("the change vanished from the database") end
+    if state_module.ENDED[change.phase] then return change end
+    if change.phase ~= phase then
+      phase, limit = change.phase, runtime.now() + PATIENCE
+    end
+    if runtime.now() > limit then
+      registry.fail(("%s: no agent brings it forward (phase %s)"):format(change.text, change.phase))
+    end
+    watch:all(1)
+  end
+end
+
+local function active_nodes(state, names, removal)
+  for _, name in ipairs(names) do
+    local row = state:node(name)
+    if not row then
+      local known = {}
+      for i, node in ipairs(state:sorted "Node") do known[i] = node.name end
+      local near = registry.nearest(name, known)
+      registry.fail(("unknown node '%s'%s"):format(name, near and ("; did you mean '%s'?"):format(near)
+        or "; there are " .. table.concat(known, ", ")))
+    end
+    if row.state ~= "active" and not removal then
+      registry.fail(("node %s is %s: it cannot take part; node.forget(%q) removes it"):format(name,
+        row.state, name))
+    end
+  end
+end
+
+--- Carries a draft out. `build()` makes it from the replica, and again when a race was lost:
+--   text        what the call is, beginning with its verb
+--   objects     array of { table =, owner =, verb =, node =, before = }
+--   nodes       names of the concerned nodes
+--   operations  of the transaction; they may name the Change's row "change"
+--   after       optional function of the results
+-- @return the uuid of the Change
+-- @raise when the draft is refused or undone
+function M.run(state, build)
+  local watch <close> = state.db:watch { "Change" }
+  for attempt = 1, 20 do
+    local draft = build()
+    active_nodes(state, draft.nodes, draft.text:find("^delete") ~= nil)
+    local operations = draft.operations
+    operations[#operations + 1] = { op = "insert", table = "Change", uuid_name = "change",
+      row = { text = draft.text, objects = json.encode(draft.objects), nodes = draft.nodes,
+        phase = "make", serial = next_serial(state) } }
+    local results, message, code = state:transact(operations)
+    if results then
+      local uuid = results[#operations].uuid
+      local change = wait_end(state, uuid, watch)
+      if change.phase == "undone" then
+        registry.fail(("%s: %s"):format(draft.text, change.error))
+      end
+      return uuid
+    end
+    if code == "timed out" or code == "referential integrity violation" then
+      registry.fail(draft.text .. ": changed meanwhile")
+    end
+    if code ~= "constraint violation" then registry.fail(draft.text .. ": " .. message) end
+    task.sleep(0.001 * attempt)   -- somebody took a name or a number: pick again
+  end
+  registry.fail("changed meanwhile, again and again")
+end
+
+return M

@@ -1,0 +1,126 @@
+--- Command lines: `nodes`, `net list`, `h1 ping -c1 h2`. Everything else is Lua.
+local registry <const> = require "nerv.registry"
+local network <const> = require "nerv.network"
+local node <const> = require "nerv.node"
+
+local M = {}
+
+local function rows(header, lines)
+  local widths = {}
+  for _, line in ipairs { header, table.unpack(lines) } do
+    for i, cell in ipairs(line) do widths[i] = math.max(widths[i] or 0, #tostring(cell)) end
+  end
+  for _, line in ipairs { header, table.unpack(lines) } do
+    local cells = {}
+    for i, cell in ipairs(line) do cells[i] = tostring(cell) .. (" "):rep(widths[i] - #tostring(cell)) end
+    print((table.concat(cells, "  "):gsub("%s+$", "")))
+  end
+end
+
+--- name -> { text =, run = function(words) }
+M.commands = {
+  nodes = { text = "list the nodes", run = function()
+    local lines = {}
+    for i, n in ipairs(node.list()) do
+      local egress = {}
+      for j, port in ipairs(n.egress) do egress[j] = port.interface .. "=" .. port.mode end
+      lines[i] = { n.name, n.state, table.concat(egress, " ") }
+    end
+    rows({ "NAME", "STATE", "EGRESS" }, lines)
+  end },
+  net = { text = "list the networks", run = function()
+    local lines = {}
+    for i, n in ipairs(network.list()) do
+      lines[i] = { n.name, n.archetype, n.home, table.concat(n.nodes, ","), #n:endpoints(), n.state }
+    end
+    rows({ "NAME", "ARCHETYPE", "HOME", "NODES", "ENDPOINTS", "STATE" }, lines)
+  end },
+  ep = { text = "list the endpoints", run = function()
+    local lines = {}
+    for _, n in ipairs(network.list()) do
+      for _, e in ipairs(n:endpoints()) do
+        lines[#lines + 1] = { e.id, e.node, e.mac, e.address or "", e.state }
+      end
+    end
+    rows({ "NAME", "NODE", "MAC", "ADDRESS", "STATE" }, lines)
+  end },
+  clean = { text = "remove what labs left whose agents are dead", run = function()
+    for _, dir in ipairs(require("nerv.lab").clean()) do print("removed " .. dir) end
+  end },
+  help = { text = "explain a command, archetype or function", run = function(words)
+    require("nerv.help")(words[1])
+  end },
+  exit = { text = "leave the shell", run = function() os.exit(0) end },
+}
+
+-- An endpoint by bare name, when only one network has it, or as NETWORK:NAME.
+local function find_endpoint(word)
+  local net, name = word:match("^([^:]+):(.+)$")
+  if net then
+    local n = network.get(net)
+    return n and n:get(name)
+  end
+  local found
+  for _, n in ipairs(network.list()) do
+    local e = n:get(word)
+    if e and found then registry.fail(("endpoint '%s' is in networks %s and %s: name it NETWORK:%s"):format(
+      word, found.network, n.name, word)) end
+    found = found or e
+  end
+  return found
+end
+
+local function words_of(line)
+  local words = {}
+  for word in line:gmatch("%S+") do words[#words + 1] = word end
+  return words
+end
+
+--- Whether a line is a command: a registered word alone or followed by a blank and no Lua operator.
+function M.is_command(line)
+  local first, rest = line:match("^%s*(%S+)%s*(.-)%s*$")
+  if not first then return false end
+  local operator = rest:match("^[=~<>({%[.:,;\"']") or rest:match("^and%f[%W]") or rest:match("^or%f[%W]")
+  if M.commands[first] then return not operator end
+  if rest == "" or operator or not first:match("^%w[%w._:-]*$") then return false end
+  local variable = rawget(_G, first)
+  if getmetatable(variable) and getmetatable(variable).__name == "endpoint" then return true end
+  return package.loaded["nerv.lab"] ~= nil and variable == nil and find_endpoint(first) ~= nil
+end
+
+-- @NAME is an address; a bare name is one where it stands alone.
+local function addresses(words)
+  for i, word in ipairs(words) do
+    local target = find_endpoint(word:match("^@(.+)$") or word)
+    if target and target.address and i > 1 then words[i] = target.address end
+  end
+end
+
+--- Runs a command line.
+-- @raise when the command is unknown or fails
+function M.run_line(line)
+  local words = words_of(line)
+  local first = table.remove(words, 1)
+  if not first then return end
+  local command = M.commands[first]
+  if command then return command.run(words) end
+  local variable = rawget(_G, first)
+  local endpoint = getmetatable(variable) and getmetatable(variable).__name == "endpoint" and variable
+    or find_endpoint(first)
+  if not endpoint then
+    local names = require("nerv.options").sorted_keys(M.commands)
+    local near = registry.nearest(first, names)
+    registry.fail(("unknown command or endpoint '%s'%s"):format(first,
+      near and ("; did you mean '%s'?"):format(near) or "; 'help' lists the commands"))
+  end
+  addresses(words)
+  local good, message, code, status = endpoint:exec(table.unpack(words))
+  if good then return end
+  if code == "EXIT" and status.exit then
+    io.stderr:write("nervsh: ", message, "\n")
+    os.exit(status.exit)
+  end
+  registry.fail(message)
+end
+
+return M

@@ -1,0 +1,164 @@
+--- The driver of Changes. Each agent has one; the one that holds the database's lock `nerv`
+-- works. It moves a Change from phase to phase when all concerned nodes have reported:
+--
+--   make -> switch -> sweep -> done          make, switch -> undo -> undone
+--
+-- A node reports "PHASE", "converged" (nothing is left to do in later phases) or
+-- "failed: WHY". A stale node counts as failed, but a removal does not wait for it.
+local json <const> = require "nerv.json"
+local runtime <const> = require "nerv.runtime"
+local state_module <const> = require "nerv.state"
+
+local M = {}
+
+--- Seconds after which a node that does not renew `seen` is stale.
+M.STALE = 15
+-- How many ended Changes stay for the record.
+local KEEP <const> = 100
+
+local function report_of(state, change, node)
+  local row = state:node(node)
+  local report = change.reports[node]
+  if (not row or row.state ~= "active") and (report == nil or not report:find("^" .. change.phase)) then
+    return "stale"
+  end
+  return report
+end
+
+-- How far the nodes are: "waiting", "failed" with who and why, "converged" or "reported".
+local function progress(state, change)
+  local all_converged, removal = true, change.text:find("^delete") ~= nil
+  for _, node in ipairs(change.nodes) do
+    local report = report_of(state, change, node)
+    if report == "stale" then
+      if not removal and change.phase ~= "undo" then
+        return "failed", ("node %s is stale: its agent was not seen for %d s"):format(node, M.STALE)
+      end
+    elseif report and report:find("^failed") then
+      if change.phase == "make" or change.phase == "switch" then
+        return "failed", ("node %s: %s"):format(node, report:gsub("^failed: ", ""))
+      end
+    elseif report ~= "converged" and report ~= change.phase then
+      return "waiting"
+    end
+    if report ~= "converged" then all_converged = false end
+  end
+  return all_converged and "converged" or "reported"
+end
+
+local next_phase <const> = { make = "switch", switch = "sweep", sweep = "done", undo = "undone" }
+
+local function endpoint_of(state, owner)
+  local net, name = owner:match("^([^:]+):(.+)$")
+  local network = net and state:network(net)
+  return network and state:endpoint(network._uuid, name)
+end
+
+local function object_row(state, object)
+  if object.table == "Endpoint" then return endpoint_of(state, object.owner) end
+  if object.table == "Network" then return state:network(object.owner) end
+  return state:node(object.owner)
+end
+
+local function where(row) return { { "_uuid", "==", row._uuid } } end
+
+-- Rows of what has been deleted go at the end; so do those of an undone creation.
+local function removal_operations(state, change, verb)
+  local ops = {}
+  for _, object in ipairs(json.decode(change.objects)) do
+    local row = object.verb == verb and object_row(state, object)
+    if row then
+      ops[#ops + 1] = { op = "delete", table = object.table, where = where(row) }
+      if object.table == "Network" then
+        ops[#ops + 1] = { op = "delete", table = "Status", where = { { "owner", "==", object.owner } } }
+      end
+    end
+  end
+  return ops
+end
+
+-- The rows as they were before.
+local function undo_operations(state, change)
+  local ops = {}
+  for _, object in ipairs(json.decode(change.objects)) do
+    local row = object_row(state, object)
+    if row and object.verb == "create" then
+      ops[#ops + 1] = { op = "update", table = object.table, where = where(row), row = { doomed = true } }
+    elseif row and object.verb == "delete" then
+      ops[#ops + 1] = { op = "update", table = object.table, where = where(row), row = { doomed = false } }
+    elseif row then
+      ops[#ops + 1] = { op = "update", table = object.table, where = where(row), row = object.before }
+    end
+  end
+  return ops
+end
+
+local function advance(state, change, phase, more, message)
+  local ops = { { op = "assert", lock = "nerv" },
+    { op = "wait", table = "Change", where = where(change), columns = { "phase" },
+      ["until"] = "==", rows = { { phase = change.phase } }, timeout = 0 } }
+  table.move(more, 1, #more, #ops + 1, ops)
+  ops[#ops + 1] = { op = "update", table = "Change", where = where(change),
+    row = { phase = phase, error = message } }
+  return state:transact(ops)
+end
+
+local function drive_one(state, change)
+  if state_module.ENDED[change.phase] then return end
+  local how, why = progress(state, change)
+  if how == "waiting" then return end
+  if how == "failed" then
+    advance(state, change, "undo", undo_operations(state, change), why)
+    return
+  end
+  local phase = how == "converged" and change.phase ~= "undo" and "done" or next_phase[change.phase]
+  local more = {}
+  if phase == "done" then more = removal_operations(state, change, "delete") end
+  if phase == "undone" then more = removal_operations(state, change, "create") end
+  advance(state, change, phase, more)
+end
+
+local function forget_old(state)
+  local ended = {}
+  for _, change in pairs(state.rows.Change) do
+    if state_module.ENDED[change.phase] then ended[#ended + 1] = change end
+  end
+  if #ended <= 2 * KEEP then return end
+  table.sort(ended, function(a, b) return a.serial < b.serial end)
+  local ops = {}
+  for i = 1, #ended - KEEP do
+    ops[i] = { op = "delete", table = "Change", where = where(ended[i]) }
+  end
+  state:transact(ops)
+end
+
+-- Judges the nodes by what this process saw, with its own clock: no clocks are compared.
+local function watch_nodes(state, observed)
+  local now = runtime.now()
+  for _, row in ipairs(state:list "Node") do
+    local o = observed[row.name]
+    if not o or o.seen ~= row.seen then
+      observed[row.name] = { seen = row.seen, at = now }
+    elseif row.state == "active" and now - o.at > M.STALE then
+      state:transact { { op = "assert", lock = "nerv" },
+        { op = "update", table = "Node", where = where(row), row = { state = "stale" } } }
+    end
+  end
+end
+
+--- Drives until it is cancelled.
+function M.run(state)
+  local observed = {}
+  local watch <close> = state.db:watch { "Change", "Node" }
+  state.db:lock("nerv")
+  while true do
+    if state.db:has_lock("nerv") then
+      watch_nodes(state, observed)
+      for _, change in ipairs(state:list "Change") do drive_one(state, change) end
+      forget_old(state)
+    end
+    watch:all(1)   -- a second at most: nodes grow stale without an event
+  end
+end
+
+return M

@@ -1,0 +1,103 @@
+--- Endpoints: access points to a network. Made by network:endpoint{...}.
+local registry <const> = require "nerv.registry"
+local json <const> = require "nerv.json"
+local lab <const> = require "nerv.lab"
+local execute <const> = require "nerv.execute"
+local stream <const> = require "nerv.stream"
+
+local M = {}
+local Endpoint = { __name = "endpoint" }
+local methods = {}
+
+local function row_of(self)
+  local state = lab.state()
+  local network = state:network(self.network)
+  local row = network and state:endpoint(network._uuid, self.name)
+  if not row then registry.fail(("endpoint '%s' has been deleted"):format(self.id)) end
+  return row
+end
+
+local fields <const> = {
+  node = function(self) return row_of(self).node end,
+  mac = function(self) return row_of(self).mac end,
+  netns = function(self)
+    local node = lab.state():node(row_of(self).node)
+    return node.run_dir .. "/ns/" .. self.id
+  end,
+  state = function(self)
+    local row = row_of(self)
+    local running = lab.state():running(row)
+    return running and running.phase or "active"
+  end,
+}
+
+function Endpoint.__index(self, key)
+  if methods[key] then return methods[key] end
+  if fields[key] then return fields[key](self) end
+  if key == "id" then return self.network .. ":" .. self.name end
+  local row = row_of(self)
+  local given = json.decode(row.options) or {}
+  if given[key] ~= nil then return given[key] end
+  return (json.decode(row.allocated) or {})[key]
+end
+
+function Endpoint.__tostring(self) return "endpoint " .. self.id end
+
+function Endpoint.__eq(a, b)
+  return rawget(a, "name") == rawget(b, "name") and rawget(a, "network") == rawget(b, "network")
+end
+
+--- The object of an endpoint that exists.
+function M.new(network, name)
+  return setmetatable({ network = network, name = name }, Endpoint)
+end
+
+local function socket(self)
+  local path, message = lab.socket(self.node)
+  if not path then registry.fail(message) end
+  return path
+end
+
+--- Runs a program in the endpoint; its output goes to ours.
+-- @return { ok = true, exit = 0 }; or nil, message, "EXIT", { exit = status }
+-- @usage h1:exec("ping", "-c1", h2.address)
+function methods:exec(...) return execute.passing(socket(self), self.id, ...) end
+
+--- Runs a program in the endpoint and collects what it writes.
+-- @return { ok =, exit =, stdout =, stderr = }; or nil, message, code, the same table
+function methods:run(...) return execute.collecting(socket(self), self.id, ...) end
+
+--- Runs a shell in the endpoint, on this terminal.
+function methods:shell()
+  local input <close> = stream.fd(0)
+  return execute.run(socket(self), { argv = { os.getenv("SHELL") or "/bin/sh" }, owner = self.id,
+    pty = true, term = os.getenv("TERM") }, { stdin = input,
+    stdout = function(bytes) io.stdout:write(bytes) io.stdout:flush() end,
+    stderr = function(bytes) io.stderr:write(bytes) end })
+end
+
+--- Pings another endpoint or an address.
+-- @param target an endpoint, or an address as text
+-- @tparam[opt=1] integer count how many requests
+-- @return { ok, sent, received, rtt_ms }; or nil, message, "unreachable"
+function methods:ping(target, count)
+  local address = type(target) == "table" and target.address or target
+  if type(address) ~= "string" then registry.fail("endpoint:ping: the target has no address") end
+  count = count or 1
+  local result, message, code, status = self:run("ping", "-n", "-c", count, "-W", "2", "-i", "0.2", address)
+  local text = (result or status or {}).stdout or ""
+  local sent, received = text:match("(%d+) packets transmitted, (%d+) received")
+  if not result then
+    if not sent then return nil, message, code end
+    return nil, ("%s does not reach %s: %s of %s answers"):format(self.id, address, received, sent), "unreachable"
+  end
+  return { ok = true, sent = tonumber(sent), received = tonumber(received),
+    rtt_ms = tonumber(text:match("= [%d.]+/([%d.]+)/")) }
+end
+
+--- Deletes the endpoint.
+function methods:delete()
+  return require("nerv.network").get(self.network):delete_endpoints { self.name }
+end
+
+return M

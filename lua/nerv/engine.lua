@@ -1,0 +1,377 @@
+--- The engine: compares what is wanted with what is there, orders the differences, applies
+-- them. Create, update, delete, repair after a crash and the exchange of archetypes are all
+-- this one operation.
+--
+-- The engine remembers what the system has (`have`), by key, as long as the agent runs; it is
+-- filled from the system itself at start and by verify().
+local needs <const> = require "nerv.needs"
+local kinds <const> = require "nerv.kinds"
+local batch <const> = require "nerv.batch"
+local snapshot <const> = require "nerv.snapshot"
+local task <const> = require "nerv.task"
+
+local Engine = {}
+Engine.__index = Engine
+local M = {}
+
+--- The phases of a change, in their order.
+M.PHASES = { "make", "switch", "sweep" }
+
+-- A batch of this many operations is compiled without the loop noticing.
+local BATCH <const> = 400
+
+--- @tparam table node what kinds need of the node: see agent.lua
+function M.new(node)
+  return setmetatable({ node = node, have = {}, owned = {}, claims = {}, sequence = 0 }, Engine)
+end
+
+local function claims_of(need)
+  local kind = kinds.get(need.kind)
+  return kind.claims and kind.claims(need.p) or {}
+end
+
+function Engine:note(need, owner)
+  local entry = self.have[need.key]
+  if not entry then
+    self.sequence = self.sequence + 1
+    entry = { owners = {}, sequence = self.sequence }
+    self.have[need.key] = entry
+  end
+  entry.need = need
+  entry.owners[owner] = true
+  self.owned[owner] = self.owned[owner] or {}
+  self.owned[owner][need.key] = entry
+  for _, claim in ipairs(claims_of(need)) do self.claims[claim] = entry end
+end
+
+function Engine:forget(need)
+  local entry = self.have[need.key]
+  if not entry then return end
+  self.have[need.key] = nil
+  for owner in pairs(entry.owners) do
+    self.owned[owner][need.key] = nil
+    if next(self.owned[owner]) == nil then self.owned[owner] = nil end
+  end
+  for _, claim in ipairs(claims_of(need)) do
+    if self.claims[claim] == entry then self.claims[claim] = nil end
+  end
+end
+
+local function differs_in_fixed(kind, old, new)
+  for _, field in ipairs(kind.fixed) do
+    if not needs.equal(old[field], new[field]) then return true end
+  end
+  return kind.change == nil
+end
+
+local function without_after(p)
+  if p.after == nil then return p end
+  local copy = {}
+  for k, v in pairs(p) do copy[k] = v end
+  copy.after = nil
+  return copy
+end
+
+local function same(a, b) return needs.equal(without_after(a), without_after(b)) end
+
+-- What goes when its container goes needs no removal of its own.
+local function implied(need, removed)
+  local kind = kinds.get(need.kind)
+  local container = kind.container and kind.container(need.p)
+  return container and removed[rawget(container, "key")] ~= nil
+end
+
+--- The differences between what an owner wants and what it has.
+-- @tparam string owner
+-- @tparam table set needs in the order of their wish; {} for none
+-- @return { make = {actions}, switch = {...}, sweep = {...} }, or nil and a message.
+-- An action is { verb = "create" | "change" | "remove", need =, old =, owner = }
+function Engine:plan(owner, set)
+  local plan = { make = {}, switch = {}, sweep = {} }
+  local wanted, removed, gone = {}, {}, {}
+  for _, need in ipairs(set) do wanted[need.key] = true end
+  for key, entry in pairs(self.owned[owner] or {}) do
+    if not wanted[key] then
+      removed[key] = entry
+      gone[#gone + 1] = entry
+    end
+  end
+  local taken = {}
+  for _, need in ipairs(set) do
+    local entry = self.have[need.key]
+    local kind = kinds.get(need.kind)
+    local phase = "make"
+    for _, claim in ipairs(claims_of(need)) do
+      local holder = self.claims[claim]
+      if holder and holder ~= entry then
+        if not removed[holder.need.key] then
+          return nil, ("%s: %s is taken by %s"):format(need.key, claim, next(holder.owners))
+        end
+        taken[holder.need.key] = true
+        table.insert(plan.switch, { verb = "remove", need = holder.need, owner = owner })
+        phase = "switch"
+      end
+    end
+    if not entry then
+      table.insert(plan[phase], { verb = "create", need = need, owner = owner })
+    elseif not entry.owners[owner] and not kind.shared then
+      return nil, ("%s belongs to %s"):format(need.key, next(entry.owners))
+    elseif not same(entry.need.p, need.p) then
+      if kind.shared and next(entry.owners, next(entry.owners)) then
+        return nil, ("%s is shared with %s, with other properties"):format(need.key, next(entry.owners))
+      end
+      if differs_in_fixed(kind, entry.need.p, need.p) then
+        table.insert(plan.switch, { verb = "remove", need = entry.need, owner = owner })
+        table.insert(plan.switch, { verb = "create", need = need, owner = owner })
+      else
+        table.insert(plan.switch, { verb = "change", need = need, old = entry.need, owner = owner })
+      end
+    elseif not entry.owners[owner] then
+      table.insert(plan.make, { verb = "share", need = entry.need, owner = owner })
+    end
+  end
+  table.sort(gone, function(a, b)
+    local ra, rb = kinds.get(a.need.kind).rank, kinds.get(b.need.kind).rank
+    if ra ~= rb then return ra > rb end
+    return a.sequence > b.sequence
+  end)
+  for _, entry in ipairs(gone) do
+    if next(entry.owners, next(entry.owners)) then
+      table.insert(plan.sweep, { verb = "unshare", need = entry.need, owner = owner })
+    elseif not taken[entry.need.key] then
+      table.insert(plan.sweep, { verb = "remove", need = entry.need, owner = owner,
+        implied = implied(entry.need, removed) })
+    end
+  end
+  return plan
+end
+
+-- Verbs that change who owns a need, and nothing in the system.
+local bookkeeping <const> = { share = true, unshare = true }
+
+--- Actions as users see them: { verb, kind, key, owner }; what goes with its container is
+-- not listed.
+function M.describe(actions)
+  local list = {}
+  for _, action in ipairs(actions) do
+    if not action.implied and not bookkeeping[action.verb] then
+      list[#list + 1] = { verb = action.verb, kind = action.need.kind, key = action.need.key,
+        owner = action.owner }
+    end
+  end
+  return list
+end
+
+--- Joins the plans of several owners: all of one phase before the next; removals across
+-- owners by rank, so that many links go in one message.
+function M.merge(plans)
+  local merged = { make = {}, switch = {}, sweep = {} }
+  for _, plan in ipairs(plans) do
+    for _, phase in ipairs(M.PHASES) do
+      table.move(plan[phase], 1, #plan[phase], #merged[phase] + 1, merged[phase])
+    end
+  end
+  for i, action in ipairs(merged.sweep) do action.place = i end
+  table.sort(merged.sweep, function(a, b)
+    local ra, rb = kinds.get(a.need.kind).rank, kinds.get(b.need.kind).rank
+    if ra ~= rb then return ra > rb end
+    return a.place < b.place
+  end)
+  return merged
+end
+
+function Engine:done(action)
+  if action.verb == "remove" then
+    self:forget(action.need)
+  elseif action.verb == "unshare" then
+    local entry = self.have[action.need.key]
+    entry.owners[action.owner] = nil
+    self.owned[action.owner][action.need.key] = nil
+  else
+    if action.old then self:forget(action.old) end
+    self:note(action.need, action.owner)
+  end
+end
+
+-- A placeholder's value, once the need that it belongs to is there.
+function Engine:resolve(p)
+  local resolved
+  for name, value in pairs(p) do
+    if needs.is_placeholder(value) then
+      resolved = resolved or setmetatable({}, { __index = p, __pairs = nil })
+      local kind = kinds.get(value.need.kind)
+      local fact = kind.fact(value.need.p, value.field, self.node)
+      if fact == nil then return nil, ("%s is not known"):format(value.text) end
+      resolved[name] = fact
+    end
+  end
+  return resolved or p
+end
+
+local function has_placeholder(p)
+  for _, value in pairs(p) do
+    if needs.is_placeholder(value) then return true end
+  end
+  return false
+end
+
+-- One operation for many links: the kernel takes 25-36 ms for each veth that is deleted alone.
+local function removal_of_links(node, actions)
+  local link_kind = kinds.get("link")
+  local names, ops = {}, {}
+  for _, action in ipairs(actions) do
+    local name, ns = link_kind.removable(action.need.p, node)
+    if ns then
+      ops[#ops + 1] = { "link.delete", { name = name, netns = ns } }
+    else
+      names[#names + 1] = name
+    end
+  end
+  if #names > 0 then
+    table.insert(ops, 1, { "link.delete_many", { names = names, group = node.fresh_group() } })
+  end
+  return ops
+end
+
+local function kernel_operations(node, action, p)
+  local kind = kinds.get(action.need.kind)
+  if action.verb == "create" then return kind.create(p, node) end
+  if action.verb == "change" then return kind.change(action.old.p, p, node) end
+  return kind.remove(action.need.p, node)
+end
+
+-- The longest run of actions from `first` that one batch may hold, as operations.
+function Engine:gather(actions, first)
+  local ops, last_op = {}, {}
+  local last = first
+  local function add(list)
+    for _, op in ipairs(list) do ops[#ops + 1] = op end
+  end
+  while actions[last] do
+    local action = actions[last]
+    local kind = kinds.get(action.need.kind)
+    if kind.class ~= "kernel" or bookkeeping[action.verb] or #ops >= BATCH then break end
+    if action.verb ~= "remove" and has_placeholder(action.need.p) then
+      if last > first then break end
+      local p, message = self:resolve(action.need.p)
+      if not p then return nil, message end
+      add(kernel_operations(self.node, action, p))
+      last_op[last] = #ops
+      last = last + 1
+      break
+    end
+    if action.verb == "remove" and kind.name == "link" and not action.implied then
+      local many = {}
+      while actions[last] and actions[last].verb == "remove" and actions[last].need.kind == "link" do
+        if not actions[last].implied then many[#many + 1] = actions[last] end
+        last = last + 1
+      end
+      add(removal_of_links(self.node, many))
+      last = last - 1
+    elseif not action.implied then
+      add(kernel_operations(self.node, action, action.need.p))
+    end
+    last_op[last] = #ops
+    last = last + 1
+  end
+  return ops, last - 1, last_op
+end
+
+local function failure(action, message, code)
+  return nil, ("%s %s: %s"):format(action.verb, action.need.key, tostring(message)), code, action
+end
+
+function Engine:apply_kernel(actions, first)
+  local ops, last, last_op = self:gather(actions, first)
+  for i = first, ops and last or 0 do
+    local kind = kinds.get(actions[i].need.kind)
+    if actions[i].verb == "remove" and kind.release then kind.release(actions[i].need.p, self.node) end
+  end
+  if not ops then return failure(actions[first], last) end
+  local good, message, code, index = true, nil, nil, #ops + 1
+  if #ops > 0 then good, message, code, index = batch.run(ops) end
+  for i = first, last do
+    if good or (last_op[i] and last_op[i] < index) then
+      self:done(actions[i])
+    elseif last_op[i] then
+      return failure(actions[i], message, code)
+    end
+  end
+  return last + 1
+end
+
+function Engine:apply_call(actions, first)
+  local action = actions[first]
+  local kind = kinds.get(action.need.kind)
+  local list, last = {}, first
+  while actions[last] and actions[last].need.kind == action.need.kind
+    and actions[last].verb == action.verb do
+    local p, message = self:resolve(actions[last].need.p)
+    if not p then return failure(actions[last], message) end
+    if not actions[last].implied then
+      list[#list + 1] = { need = { p = p }, old = actions[last].old }
+    end
+    last = last + 1
+  end
+  local good, message, code, index = true, nil, nil, nil
+  if #list > 0 then good, message, code, index = kind[action.verb](list, self.node) end
+  local reached = good and last - 1 or first + (index or 1) - 2
+  for i = first, reached do self:done(actions[i]) end
+  if not good then return failure(actions[math.min(reached + 1, last - 1)], message, code) end
+  return last
+end
+
+--- Applies actions in order; stops at the first that fails.
+-- @return true; or nil, "VERB KEY: why", code, the action
+function Engine:apply(actions)
+  local i = 1
+  while actions[i] do
+    local kind = kinds.get(actions[i].need.kind)
+    local next_one, message, code, action
+    if bookkeeping[actions[i].verb] then
+      self:done(actions[i])
+      next_one = i + 1
+    elseif kind.class == "kernel" then
+      next_one, message, code, action = self:apply_kernel(actions, i)
+    else
+      next_one, message, code, action = self:apply_call(actions, i)
+    end
+    if not next_one then return nil, message, code, action end
+    i = next_one
+    task.sleep(0)
+  end
+  return true
+end
+
+--- Reads what the owner wants back from the system, so that a plan that follows repairs what
+-- somebody else changed.
+function Engine:verify(owner, set, snap)
+  snap = snap or snapshot.new(self.node)
+  for _, need in ipairs(set) do
+    local kind = kinds.get(need.kind)
+    local entry = self.have[need.key]
+    if entry or not kind.shared then
+      local p = kind.read(need.p, snap, self.node)
+      if entry then self:forget(entry.need) end
+      if p then self:note(needs.make(need.kind, p, owner), owner) end
+    end
+  end
+end
+
+--- Every need whose owner is not in `owners` and that carries this instance's mark.
+-- @return array of { kind =, found = what the kind's list() gave }
+function Engine:strangers(owners, snap)
+  local result = {}
+  for _, name in ipairs(kinds.names()) do
+    local kind = kinds.get(name)
+    for _, found in ipairs(kind.list and kind.list(snap, self.node) or {}) do
+      if not owners[found.owner] then
+        result[#result + 1] = { kind = kind, found = found }
+      end
+    end
+  end
+  table.sort(result, function(a, b) return a.kind.rank > b.kind.rank end)
+  return result
+end
+
+return M

@@ -1,0 +1,98 @@
+--- Instances: how one begins, and how everything that a dead one left is removed.
+local context <const> = require "nerv.context"
+local file <const> = require "nerv.file"
+local cgroup <const> = require "nerv.cgroup"
+local digest <const> = require "nerv.digest"
+local link <const> = require "nerv.link"
+local netns <const> = require "nerv.netns"
+
+local M = {}
+
+--- Opens an instance: makes the directories and takes its lock.
+-- @tparam string state_dir
+-- @return { id, state_dir, run_dir, lock }; or nil, message, code ("EWOULDBLOCK" when an agent has it)
+function M.open(state_dir)
+  local good, message, code = file.mkdir(state_dir, { parents = true, mode = 448 })
+  if not good then return nil, message, code end
+  local lock
+  lock, message, code = file.lock(state_dir .. "/lock")
+  if not lock then return nil, message, code end
+  local id = context.read_instance(state_dir)
+  if not id then
+    id = digest.random(4)
+    good, message, code = file.write(state_dir .. "/instance", id .. "\n", { atomic = true })
+    if not good then return nil, message, code end
+  end
+  local run_dir = context.run_dir(id)
+  good, message, code = file.mkdir(run_dir .. "/ns", { parents = true, mode = 493 })
+  if not good then return nil, message, code end
+  file.write(run_dir .. "/state", state_dir .. "\n")
+  return { id = id, state_dir = state_dir, run_dir = run_dir, lock = lock }
+end
+
+--- The cgroup of an instance, or nil, message, code.
+function M.cgroup(id)
+  local root, message, code = cgroup.root()
+  if not root then return nil, "services need a writable cgroup2: " .. message, code end
+  return root .. "/nerv-" .. id
+end
+
+local function remove_links(id)
+  local names = {}
+  for _, have in ipairs(link.list { alias_prefix = "nerv:" .. id .. ":" } or {}) do
+    names[#names + 1] = have.name
+  end
+  for _, name in ipairs(names) do link.delete { name = name } end   -- a veth's second end is gone by then
+end
+
+local function remove_data_planes(run_dir)
+  local nerv_nve = require("nerv.paths").libexec() .. "/nerv-nve"
+  for _, name in ipairs(file.list(run_dir .. "/bpf") or {}) do
+    require("nerv.process").run { argv = { nerv_nve, "--remove", "--pin", run_dir .. "/bpf/" .. name } }
+  end
+end
+
+--- Removes whatever a dead agent's instance left: processes, links, namespaces, data planes,
+-- directories. The state directory goes too.
+-- @return true, or nil, message, code
+function M.clean(state_dir)
+  local id = context.read_instance(state_dir)
+  if id then
+    local run_dir = context.run_dir(id)
+    local group = M.cgroup(id)
+    if group and file.stat(group) then
+      local good, message, code = cgroup.kill(group)
+      if not good then return nil, message, code end
+      cgroup.remove(group)
+    end
+    remove_data_planes(run_dir)
+    for _, path in ipairs(netns.list(run_dir .. "/ns") or {}) do netns.delete { path = path } end
+    remove_links(id)
+    file.umount(run_dir .. "/bpf", { lazy = true })
+    local good, message, code = file.remove_tree(run_dir)
+    if not good and code ~= "ENOENT" then return nil, message, code end
+  end
+  local good, message, code = file.remove_tree(state_dir)
+  if not good and code ~= "ENOENT" then return nil, message, code end
+  return true
+end
+
+--- Removes the instances of this machine whose lock nobody holds and that are labs.
+-- @return array of the state directories that were cleaned
+function M.clean_dead()
+  local cleaned = {}
+  for _, id in ipairs(file.list(context.run_root()) or {}) do
+    local state_dir = (file.read(context.run_dir(id) .. "/state") or ""):match("^[^\n]+")
+    if state_dir and file.stat(state_dir .. "/temporary") then
+      local lock = file.lock(state_dir .. "/lock")
+      if lock then
+        M.clean(state_dir)
+        lock:close()
+        cleaned[#cleaned + 1] = state_dir
+      end
+    end
+  end
+  return cleaned
+end
+
+return M

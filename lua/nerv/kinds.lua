@@ -1,0 +1,63 @@
+--- The kinds of need. Each is a module of lua/nerv/kinds/ and says what identifies one,
+-- what it holds, and how one is made, changed, removed and read back:
+--
+--   name         of the kind
+--   class        kinds of class "kernel" give operations for one batch on a worker thread;
+--                those of class "call" are functions that may wait
+--   rank         order of removal: higher ranks go first
+--   properties   NAME = { doc =, required =, default = }
+--   key(p)       identity on the node, from the wanted properties alone
+--   fixed        properties whose change means: remove and make anew
+--   claims(p)    what it excludes, as texts
+--   shared       several owners may want the same one
+--   container(p) the need that takes it along when it is removed, or nil
+--   facts        fields that only the system knows; fact(p, name, node) reads one
+--   kernel: create(p, node), change(old, new, node), remove(p, node): lists of batch
+--           operations { "link.add", {...} }
+--   call:   create(list, node), change(list, node), remove(list, node) over lists of
+--           { need =, old = }; return true, or nil, message, code, index
+--   read(p, snapshot, node)   the properties that the system has, or nil
+--   list(snapshot, node)      array of { owner =, p = }: all that carry this instance's mark
+--
+-- A researcher's own kind is added with kinds.define from Lua.
+local registry <const> = require "nerv.registry"
+
+local M = {}
+
+local built_in <const> = { "netns", "link", "address", "route", "sysctl", "qdisc", "instance",
+  "service", "switch", "switch_port", "entry" }
+local known = {}
+
+--- Adds a kind.
+-- @tparam table kind as described above
+function M.define(kind)
+  for _, field in ipairs { "name", "class", "rank", "properties", "key", "create", "remove", "read" } do
+    if kind[field] == nil then registry.fail(("kinds.define: field '%s' is missing"):format(field)) end
+  end
+  kind.fixed = kind.fixed or {}
+  kind.properties.after = kind.properties.after or { doc = "needs that must be there before" }
+  known[kind.name] = kind
+  return kind
+end
+
+--- A kind by name, or nil.
+function M.get(name)
+  if known[name] then return known[name] end
+  for _, candidate in ipairs(built_in) do
+    if candidate == name then return M.define(require("nerv.kinds." .. name)) end
+  end
+  return nil
+end
+
+--- Names of all kinds, sorted.
+function M.names()
+  local names = {}
+  for _, name in ipairs(built_in) do names[name] = true end
+  for name in pairs(known) do names[name] = true end
+  local list = {}
+  for name in pairs(names) do list[#list + 1] = name end
+  table.sort(list)
+  return list
+end
+
+return M

@@ -1,0 +1,35 @@
+-- An IP address on a link.
+local link_kind <const> = require "nerv.kinds.link"
+local netns_kind <const> = require "nerv.kinds.netns"
+
+-- IFA_PROTO of what NERV adds (kernel 5.18 and later); 0-3 belong to the kernel.
+local PROTO <const> = 0x6e
+
+local function where(p, node)
+  local link = p.link
+  return { link = link_kind.ifname(link.p, node), address = p.address,
+    netns = link.netns and netns_kind.path(link.netns.p, node) or nil }
+end
+
+return {
+  name = "address", class = "kernel", rank = 40,
+  properties = {
+    link = { doc = "interface that has it", required = true },
+    address = { doc = "address and prefix length", required = true },
+  },
+  key = function(p) return rawget(p.link, "key") .. " " .. p.address end,
+  container = function(p) return p.link end,
+  create = function(p, node)
+    local op = where(p, node)
+    op.proto = PROTO
+    return { { "address.add", op } }
+  end,
+  remove = function(p, node) return { { "address.delete", where(p, node) } } end,
+  read = function(p, snapshot, node)
+    local w = where(p, node)
+    for _, have in ipairs(snapshot:addresses(w.netns, w.link)) do
+      if have.address == p.address then return p end
+    end
+    return nil
+  end,
+}

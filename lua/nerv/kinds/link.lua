@@ -1,0 +1,215 @@
+-- A network interface. Logical names are derived into interface names of at most 15
+-- characters; an interface of ours carries an alias with instance and owner.
+--
+-- A veth is one need with two ends: the main one (name, netns, mac, up) and its peer. The end
+-- in the node's own namespace is the one that carries the alias and the link group.
+local digest <const> = require "nerv.digest"
+local netns_kind <const> = require "nerv.kinds.netns"
+
+local M = { name = "link", class = "kernel", rank = 20 }
+
+M.properties = {
+  id = { doc = "owner; by default who wants it" },
+  kind = { doc = "veth, bridge, or another type of link that the kernel knows", required = true },
+  name = { doc = "name: as it stands inside a namespace, else the interface's name is derived from it", required = true },
+  netns = { doc = "namespace it is in; by default the node's own" },
+  mac = { doc = "MAC address" },
+  mtu = { doc = "MTU in bytes" },
+  up = { doc = "whether it is up", default = false },
+  master = { doc = "bridge it is a port of" },
+  stp = { doc = "of a bridge: spanning tree protocol" },
+  peer = { doc = "of a veth: the other end { name, netns, mac, master, up }" },
+  group = { doc = "link group, which lets many be deleted at once" },
+}
+M.fixed = { "kind" }
+M.facts = { "ifindex" }
+
+function M.key(p)
+  return p.netns and p.netns.id .. "/" .. p.name or p.id .. "/" .. p.name
+end
+
+local alphabet <const> = "0123456789abcdefghjkmnpqrstvwxyz"
+
+-- 35 bits of a hash behind what a person recognizes.
+local function derived(node, id, name)
+  local hash = tonumber(digest.sha256(node.instance .. "\0" .. id .. "\0" .. name):sub(1, 12), 16)
+  local tail = {}
+  for i = 1, 7 do
+    local digit = hash % 32 + 1
+    tail[i] = alphabet:sub(digit, digit)
+    hash = hash // 32
+  end
+  local head = id:match("([^/:]+)$"):gsub("[^%w]", ""):sub(1, 7)
+  return head .. "-" .. table.concat(tail)
+end
+
+--- Name of the interface itself.
+function M.ifname(p, node)
+  return p.netns and p.name or derived(node, p.id, p.name)
+end
+
+--- Name of a veth's other end.
+function M.peer_name(p, node)
+  return p.peer.name or derived(node, p.id, p.name .. " peer")
+end
+
+local function path_of(ns, node) return ns and netns_kind.path(ns.p, node) or nil end
+
+local function master_name(master, node) return master and M.ifname(master.p, node) or nil end
+
+local function alias(p, node) return node.alias(p.id) end
+
+-- The two ends of a veth as the kernel is told of them: `near` is made in the message's
+-- own namespace, and is the one in the node's namespace when only one is.
+local function ends(p, node)
+  local main = { name = M.ifname(p, node), netns = path_of(p.netns, node), mac = p.mac,
+    mtu = p.mtu, up = p.up, master = master_name(p.master, node) }
+  local peer = { name = M.peer_name(p, node), netns = path_of(p.peer.netns, node), mac = p.peer.mac,
+    mtu = p.mtu, up = p.peer.up or false, master = master_name(p.peer.master, node) }
+  if main.netns and not peer.netns then return peer, main end
+  return main, peer
+end
+
+local function disable_ipv6(ops, name, ns)
+  ops[#ops + 1] = { "sysctl.set", { netns = ns, value = "1",
+    name = ("net.ipv6.conf.%s.disable_ipv6"):format(name:gsub("%.", "/")) } }
+end
+
+local function bring_up(ops, e)
+  if e.up then ops[#ops + 1] = { "link.set", { name = e.name, netns = e.netns, up = true } } end
+end
+
+-- Interfaces in the node's namespace never speak IPv6: else tenants reach the node. What is in a
+-- namespace of ours has its namespace's setting.
+function M.create(p, node)
+  local ops = {}
+  if p.kind == "veth" then
+    local near, far = ends(p, node)
+    ops[1] = { "link.add", { kind = "veth", name = near.name, netns = near.netns, mac = near.mac,
+      mtu = near.mtu, master = near.master, group = p.group, alias = alias(p, node),
+      peer = { name = far.name, netns = far.netns, mac = far.mac, mtu = far.mtu } } }
+    if not near.netns then disable_ipv6(ops, near.name) end
+    if not far.netns then disable_ipv6(ops, far.name) end
+    if far.master then
+      ops[#ops + 1] = { "link.set", { name = far.name, netns = far.netns, master = far.master } }
+    end
+    bring_up(ops, near)
+    bring_up(ops, far)
+    return ops
+  end
+  local name, ns = M.ifname(p, node), path_of(p.netns, node)
+  ops[1] = { "link.add", { kind = p.kind, name = name, netns = ns, mac = p.mac, mtu = p.mtu,
+    master = master_name(p.master, node), stp = p.stp, alias = alias(p, node),
+    forward_delay = p.kind == "bridge" and not p.stp and 0 or nil } }
+  if not ns then disable_ipv6(ops, name) end
+  bring_up(ops, { name = name, netns = ns, up = p.up })
+  return ops
+end
+
+local function change_end(ops, old, new)
+  local set = { name = new.name, netns = new.netns }
+  local differs = false
+  for _, field in ipairs { "mac", "mtu", "up" } do
+    if new[field] ~= nil and old[field] ~= new[field] then
+      set[field], differs = new[field], true
+    end
+  end
+  if old.master ~= new.master then set.master, differs = new.master or "", true end
+  if differs then ops[#ops + 1] = { "link.set", set } end
+end
+
+function M.change(old, new, node)
+  local ops = {}
+  if new.kind == "veth" then
+    local old_near, old_far = ends(old, node)
+    local near, far = ends(new, node)
+    change_end(ops, old_near, near)
+    change_end(ops, old_far, far)
+    return ops
+  end
+  local function one(p)
+    return { name = M.ifname(p, node), netns = path_of(p.netns, node), mac = p.mac, mtu = p.mtu,
+      up = p.up, master = master_name(p.master, node) }
+  end
+  change_end(ops, one(old), one(new))
+  if old.stp ~= new.stp then
+    ops[#ops + 1] = { "link.set", { name = M.ifname(new, node), netns = path_of(new.netns, node),
+      stp = new.stp } }
+  end
+  return ops
+end
+
+--- Name and namespace of the end that is deleted; the other end goes with it.
+function M.removable(p, node)
+  if p.kind == "veth" then
+    local near = ends(p, node)
+    return near.name, near.netns
+  end
+  return M.ifname(p, node), path_of(p.netns, node)
+end
+
+function M.remove(p, node)
+  local name, ns = M.removable(p, node)
+  return { { "link.delete", { name = name, netns = ns } } }
+end
+
+--- A link goes with a namespace that holds it whole.
+function M.container(p)
+  if p.kind == "veth" then return p.netns and p.peer.netns and p.netns or nil end
+  return p.netns
+end
+
+local function read_end(wanted, have, known)
+  if not have then return nil end
+  return {
+    mac = wanted.mac and have.mac or nil,
+    mtu = wanted.mtu and have.mtu or nil,
+    up = have.up,
+    master = have.master == wanted.master and known or have.master,
+  }
+end
+
+function M.read(p, snapshot, node)
+  local function look(e, known)
+    return read_end(e, snapshot:link(e.netns, e.name), known)
+  end
+  local result = { id = p.id, kind = p.kind, name = p.name, netns = p.netns, group = p.group,
+    stp = p.stp, after = p.after }
+  if p.kind == "veth" then
+    local near, far = ends(p, node)
+    local main_is_near = near.name == M.ifname(p, node)
+    local main, peer = main_is_near and near or far, main_is_near and far or near
+    local m, q = look(main, p.master), look(peer, p.peer.master)
+    if not m or not q then return nil end
+    result.mac, result.mtu, result.up, result.master = m.mac, m.mtu, m.up, m.master
+    result.peer = { name = p.peer.name, netns = p.peer.netns, mac = q.mac, up = q.up, master = q.master }
+    if p.peer.up == nil and not q.up then result.peer.up = nil end
+    return result
+  end
+  local e = look({ name = M.ifname(p, node), netns = path_of(p.netns, node), mac = p.mac, mtu = p.mtu,
+    master = master_name(p.master, node) }, p.master)
+  if not e then return nil end
+  result.mac, result.mtu, result.up, result.master = e.mac, e.mtu, e.up, e.master
+  return result
+end
+
+-- Whatever carries this instance's alias; `system` names what to delete, for a need that is
+-- known from its mark alone.
+function M.list(snapshot, node)
+  local found, seen = {}, {}
+  for _, have in ipairs(snapshot:links()) do
+    local owner = node.owner_of_alias(have.alias)
+    if owner and not seen[have.name] then
+      seen[have.name] = true
+      found[#found + 1] = { owner = owner, name = have.name }
+    end
+  end
+  return found
+end
+
+function M.fact(p, field, node)
+  local have = require("nerv.link").get { name = M.ifname(p, node), netns = path_of(p.netns, node) }
+  return have and field == "ifindex" and have.index or nil
+end
+
+return M

@@ -1,0 +1,33 @@
+-- A route in a namespace.
+local link_kind <const> = require "nerv.kinds.link"
+local netns_kind <const> = require "nerv.kinds.netns"
+
+-- rtm_protocol of what NERV adds; values up to 0x10 and some above belong to others.
+local PROTOCOL <const> = 0x6e
+
+local function where(p, node)
+  return { to = p.to, via = p.via, link = p.link and link_kind.ifname(p.link.p, node) or nil,
+    netns = p.netns and netns_kind.path(p.netns.p, node) or nil, protocol = PROTOCOL }
+end
+
+return {
+  name = "route", class = "kernel", rank = 50,
+  properties = {
+    netns = { doc = "namespace it is in; by default the node's own" },
+    to = { doc = "destination range, or \"default\"", required = true },
+    via = { doc = "next hop's address" },
+    link = { doc = "outgoing interface" },
+  },
+  key = function(p) return (p.netns and p.netns.id or "node") .. " " .. p.to end,
+  fixed = { "via", "link" },
+  container = function(p) return p.netns end,
+  create = function(p, node) return { { "route.add", where(p, node) } } end,
+  remove = function(p, node) return { { "route.delete", where(p, node) } } end,
+  read = function(p, snapshot, node)
+    local w = where(p, node)
+    for _, have in ipairs(snapshot:routes(w.netns)) do
+      if have.to == p.to and have.via == p.via and (not w.link or have.link == w.link) then return p end
+    end
+    return nil
+  end,
+}

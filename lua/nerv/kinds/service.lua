@@ -1,0 +1,33 @@
+-- A supervised process.
+return {
+  name = "service", class = "call", rank = 60,
+  properties = {
+    id = { doc = "owner; by default who wants it" },
+    name = { doc = "name, unique for its owner", required = true },
+    argv = { doc = "program and arguments; ${exe}, ${db}, ${run} and ${state} are filled in", required = true },
+    env = { doc = "further environment variables" },
+    netns = { doc = "namespace it runs in; by default the node's own" },
+    user = { doc = "who it runs as; by default root" },
+    ready = { doc = "Unix socket that answers when it is ready; may hold ${run} and ${state}" },
+    stop = { doc = "seconds that it gets to end by itself", default = 5 },
+  },
+  key = function(p) return p.id .. "/" .. p.name end,
+  fixed = { "argv", "env", "netns", "user" },
+  create = function(list, node)
+    for i, action in ipairs(list) do
+      local good, message, code = node.supervisor:start(action.need.p)
+      if not good then return nil, message, code, i end
+    end
+    return true
+  end,
+  change = function() return true end,
+  remove = function(list, node)
+    for i, action in ipairs(list) do
+      local good, message, code = node.supervisor:stop(action.need.p)
+      if not good then return nil, message, code, i end
+    end
+    return true
+  end,
+  read = function(p, _, node) return node.supervisor:adopted(p) end,
+  list = function(_, node) return node.supervisor:list() end,
+}

@@ -1,0 +1,54 @@
+-- A P4 switch of this node, run as a supervised nerv-nve.
+local service_kind <const> = require "nerv.kinds.service"
+local needs
+
+local function service(p)
+  needs = needs or require "nerv.needs"
+  return needs.make("service", { id = p.id, name = p.name, stop = 5,
+    argv = { "${libexec}/nerv-nve", "--pin", "${run}/bpf/" .. p.name,
+      "--thrift-socket", "${run}/" .. p.name .. ".sock", "${p4}/" .. p.program .. ".json" },
+    ready = "${run}/" .. p.name .. ".sock" }, p.id)
+end
+
+local function each(list, node, f)
+  for i, action in ipairs(list) do
+    local good, message, code = f(action.need.p, node)
+    if not good then return nil, message, code, i end
+  end
+  return true
+end
+
+local function start(p, node)
+  local good, message, code = node.mount_bpf()
+  if not good then return nil, message, code end
+  return node.supervisor:start(service(p).p)
+end
+
+-- The data plane outlives its process, so that a crash stops no traffic; here it is meant to go.
+local function stop(p, node)
+  node.close_switch(p.name)
+  local good, message, code = node.supervisor:stop(service(p).p)
+  if not good then return nil, message, code end
+  local result
+  result, message, code = require("nerv.process").run { argv = { node.substitute("${libexec}/nerv-nve"),
+    "--remove", "--pin", node.substitute("${run}/bpf/" .. p.name) } }
+  if not result then return nil, message, code end
+  if result.exit ~= 0 then return nil, "nerv-nve --remove: " .. result.stderr, "EXIT" end
+  return true
+end
+
+return {
+  name = "switch", class = "call", rank = 70,
+  properties = {
+    id = { doc = "owner; by default who wants it" },
+    name = { doc = "name on the node", required = true },
+    program = { doc = "its P4 program", default = "nve_vlan" },
+  },
+  key = function(p) return p.name end,
+  fixed = { "program" },
+  create = function(list, node) return each(list, node, start) end,
+  remove = function(list, node) return each(list, node, stop) end,
+  read = function(p, snapshot, node)
+    return service_kind.read(service(p).p, snapshot, node) and p or nil
+  end,
+}

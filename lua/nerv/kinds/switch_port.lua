@@ -1,0 +1,43 @@
+-- A port of a P4 switch: a link of ours, or an existing interface by name.
+local link_kind <const> = require "nerv.kinds.link"
+
+local function interface(p, node)
+  return p.link and link_kind.ifname(p.link.p, node) or p.interface
+end
+
+local function each(list, node, f)
+  for i, action in ipairs(list) do
+    local sw, message, code = node.open_switch(action.need.p.switch)
+    local good
+    if sw then good, message, code = f(sw, action.need.p, node) end
+    if not good then return nil, message, code, i end
+  end
+  return true
+end
+
+return {
+  name = "switch_port", class = "call", rank = 80,
+  properties = {
+    switch = { doc = "name of the switch", required = true },
+    number = { doc = "port number, from 0 to 510", required = true },
+    link = { doc = "interface of ours" },
+    interface = { doc = "name of an existing interface" },
+  },
+  key = function(p) return ("%s %d"):format(p.switch, p.number) end,
+  fixed = { "link", "interface" },
+  claims = function(p) return { ("port %d of switch %s"):format(p.number, p.switch) } end,
+  create = function(list, node)
+    return each(list, node, function(sw, p) return sw:add_port(interface(p, node), p.number) end)
+  end,
+  remove = function(list, node)
+    return each(list, node, function(sw, p)
+      local good, message, code = sw:remove_port(p.number)
+      if not good and not sw:port(p.number) then return true end   -- its interface went first
+      return good, message, code
+    end)
+  end,
+  read = function(p, snapshot, node)
+    local port = snapshot:switch_port(p.switch, p.number)
+    return port and port.interface == interface(p, node) and p or nil
+  end,
+}

@@ -1,0 +1,151 @@
+--- The shell's connection to its agent and to the database. The first call that needs them
+-- finds the agent of the state directory, or starts one as a lab.
+local context <const> = require "nerv.context"
+local file <const> = require "nerv.file"
+local instance <const> = require "nerv.instance"
+local paths <const> = require "nerv.paths"
+local process <const> = require "nerv.process"
+local protocol <const> = require "nerv.protocol"
+local registry <const> = require "nerv.registry"
+local runtime <const> = require "nerv.runtime"
+local state_module <const> = require "nerv.state"
+local stream <const> = require "nerv.stream"
+local task <const> = require "nerv.task"
+
+local M = {}
+
+-- Seconds that an agent has to start.
+local START_LIMIT <const> = 20
+
+local current   -- { state, hello, socket, hold }
+
+local function socket_of(state_dir)
+  local id = context.read_instance(state_dir)
+  return id and context.run_dir(id) .. "/agent.sock"
+end
+
+local function start_agent(state_dir)
+  file.mkdir(state_dir, { parents = true, mode = 448 })
+  local argv = { paths.exe(), "--agent", "--lab", "--state", state_dir }
+  for _, name in ipairs { "db", "node" } do
+    if context.options[name] then
+      argv[#argv + 1] = "--" .. name
+      argv[#argv + 1] = context.options[name]
+    end
+  end
+  return process.spawn { argv = argv, stdin = "null", stdout = "null", session = true,
+    stderr = { file = state_dir .. "/agent.log", append = true } }
+end
+
+local function log_tail(state_dir)
+  local text = file.read(state_dir .. "/agent.log") or ""
+  return text:match("([^\n]*)\n*$")
+end
+
+local function try_hold(state_dir)
+  local path = socket_of(state_dir)
+  if not path then return nil end
+  local connection = stream.connect { path = path, timeout = 5 }
+  if not connection then return nil end
+  protocol.send(connection, { call = "hold" })
+  local hello = protocol.receive(connection)
+  if not hello then
+    connection:close()
+    return nil
+  end
+  return connection, hello, path
+end
+
+local function find_or_start(state_dir)
+  local connection, hello, path = try_hold(state_dir)
+  if connection then return connection, hello, path end
+  if process.uid() ~= 0 then
+    registry.fail("no agent runs on " .. state_dir .. ", and only root can start one")
+  end
+  local child, message = start_agent(state_dir)
+  if not child then registry.fail("the agent does not start: " .. message) end
+  local limit = runtime.now() + START_LIMIT
+  repeat
+    connection, hello, path = try_hold(state_dir)
+    if connection then return connection, hello, path end
+    if child:wait(0.01) then
+      -- Another shell may have won the race for the lock, or a lab is just ending there.
+      if not (log_tail(state_dir) or ""):find("an agent runs already", 1, true) then break end
+      task.sleep(0.1)
+      child = assert(start_agent(state_dir))
+    end
+  until runtime.now() > limit
+  registry.fail("the agent does not start: " .. (log_tail(state_dir) or "it does not answer"))
+end
+
+-- The agent died: start another one at once, so that its lab does not outlive the shell.
+local function keep_agent(state_dir, link)
+  while true do
+    link.hold:read_frame()
+    if link.closed then return end
+    link.hold:close()
+    task.sleep(0.05)
+    local good, connection, hello, path = pcall(find_or_start, state_dir)
+    if good then
+      link.hold, link.hello, link.socket = connection, hello, path
+    else
+      task.sleep(1)
+    end
+  end
+end
+
+--- The connection of this shell; made at the first call.
+-- @return { state = see state.lua, hello = what the agent said, socket = path }
+function M.connection()
+  if current then
+    if not current.state.db:connected() then
+      local limit = runtime.now() + START_LIMIT
+      while not current.state.db:connected() and runtime.now() < limit do task.sleep(0.05) end
+    end
+    return current
+  end
+  local state_dir = context.state_dir()
+  local hold, hello, path = find_or_start(state_dir)
+  if context.options.keep then protocol.call(path, { call = "keep" }) end
+  local state, message = state_module.connect(hello.db)
+  if not state then registry.fail("database: " .. message) end
+  current = { state = state, hold = hold, hello = hello, socket = path }
+  current.keeper = task.spawn(keep_agent, state_dir, current)
+  return current
+end
+
+--- The state manager's replica.
+function M.state() return M.connection().state end
+
+--- The name of this shell's node.
+function M.here() return M.connection().hello.node end
+
+--- The agent's socket of a node.
+-- @return path, or nil and a message
+function M.socket(node_name)
+  local link = M.connection()
+  if node_name == link.hello.node then return link.socket end
+  local row = link.state:node(node_name)
+  if not row then return nil, "unknown node " .. tostring(node_name) end
+  return row.run_dir .. "/agent.sock"
+end
+
+--- Leaves the agent; a lab that nobody else uses ends, and this waits until it has.
+function M.leave()
+  if not current then return end
+  local link = current
+  current = nil
+  link.closed = true
+  link.keeper:cancel()
+  link.state:close()
+  link.hold:close()
+  if not link.hello.lab then return end
+  local agent = process.adopt(link.hello.pid)
+  if agent then agent:wait(60) end
+end
+
+--- Removes what labs left whose agents are dead.
+-- @return the state directories that were cleaned
+function M.clean() return instance.clean_dead() end
+
+return M

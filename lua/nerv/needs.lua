@@ -1,0 +1,268 @@
+--- Evaluation: from an archetype and a row to the set of needs. Pure: nothing here
+-- touches the system.
+--
+-- A need is one thing that must exist: { kind, key, p = properties, owner }. A property may
+-- be another need; that orders the two, and the later one reads the earlier one's name or
+-- path from it. A field that only the system knows is a placeholder: handing it on makes the
+-- receiver wait; computing with it raises.
+local runtime <const> = require "nerv.runtime"
+local registry <const> = require "nerv.registry"
+local kinds <const> = require "nerv.kinds"
+local archetypes <const> = require "nerv.archetype"
+local options <const> = require "nerv.options"
+
+local M = {}
+
+--- Longest time, in seconds, that an archetype's function may run.
+M.BUDGET = 1
+
+-- The scope of the evaluation that runs now; evaluation never yields, so there is one.
+local current
+
+local function unknown_field(placeholder)
+  error(("%s is known only to the system: hand it to another need, or read net.facts")
+    :format(placeholder.text), 2)
+end
+
+local placeholder_meta <const> = {}
+for _, event in ipairs { "add", "sub", "mul", "div", "mod", "pow", "unm", "idiv", "band", "bor",
+  "bxor", "shl", "shr", "bnot", "concat", "len", "lt", "le", "call" } do
+  placeholder_meta["__" .. event] = function(a, b)
+    unknown_field(getmetatable(a) == placeholder_meta and a or b)
+  end
+end
+placeholder_meta.__name = "placeholder"
+placeholder_meta.__tostring = unknown_field
+
+--- Whether a property's value is a placeholder.
+function M.is_placeholder(value) return getmetatable(value) == placeholder_meta end
+
+local need_meta <const> = { __name = "need" }
+
+--- Whether a property's value is a need.
+function M.is_need(value) return getmetatable(value) == need_meta end
+
+function need_meta.__index(self, field)
+  local p = rawget(self, "p")
+  if p[field] ~= nil then return p[field] end
+  local kind = kinds.get(rawget(self, "kind"))
+  if kind.properties[field] then return nil end
+  local facts = kind.facts or {}
+  for _, fact in ipairs(facts) do
+    if fact == field then
+      return setmetatable({ need = self, field = field, text = rawget(self, "label") .. "." .. field,
+        key = rawget(self, "key") .. "." .. field }, placeholder_meta)
+    end
+  end
+  error(("a %s has no field '%s'"):format(rawget(self, "kind"), tostring(field)), 2)
+end
+
+--- Equality of properties: needs and placeholders by key, tables by content.
+function M.equal(a, b)
+  if rawequal(a, b) then return true end
+  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
+  local ka, kb = rawget(a, "key"), rawget(b, "key")
+  if (M.is_need(a) or M.is_placeholder(a)) and (M.is_need(b) or M.is_placeholder(b)) then
+    return ka == kb
+  end
+  if M.is_need(a) or M.is_need(b) then return false end
+  for k, v in pairs(a) do
+    if not M.equal(v, b[k]) then return false end
+  end
+  for k in pairs(b) do
+    if a[k] == nil then return false end
+  end
+  return true
+end
+
+--- Makes a need outside of an evaluation, for what is read back from the system.
+function M.make(kind_name, p, owner)
+  local kind <const> = kinds.get(kind_name)
+  return setmetatable({ kind = kind_name, key = kind_name .. " " .. kind.key(p), p = p,
+    owner = owner, label = kind_name }, need_meta)
+end
+
+local function add(kind_name, p)
+  local kind <const> = kinds.get(kind_name)
+  local checked = {}
+  for name, value in pairs(p) do
+    if not kind.properties[name] then
+      local near = registry.nearest(tostring(name), options.sorted_keys(kind.properties))
+      error(("need.%s: unknown property '%s'%s"):format(kind_name, tostring(name),
+        near and ("; did you mean '%s'?"):format(near) or ""), 3)
+    end
+    checked[name] = value
+  end
+  checked.after = nil
+  for name, property in pairs(kind.properties) do
+    if checked[name] == nil then checked[name] = property.default end
+    if property.required and checked[name] == nil then
+      error(("need.%s: property '%s' is missing (%s)"):format(kind_name, name, property.doc), 3)
+    end
+  end
+  if kind.properties.id and not checked.id then checked.id = current.id end
+  if kind.properties.group and not checked.group then checked.group = current.group end
+  if kind.complete then kind.complete(checked, current) end
+  local made = M.make(kind_name, checked, current.owner)
+  made.label = ("%s %s"):format(kind_name, p.name or p.id or "")
+  local former = current.set.by_key[made.key]
+  if former then
+    if not M.equal(former.p, made.p) then
+      error(("two needs contradict each other: %s is wanted twice, with different properties")
+        :format(made.key), 3)
+    end
+    return former
+  end
+  for _, claim in ipairs(kind.claims and kind.claims(checked) or {}) do
+    local holder = current.set.claims[claim]
+    if holder then
+      error(("two needs contradict each other: %s is claimed by %s and by %s"):format(claim,
+        holder.key, made.key), 3)
+    end
+    current.set.claims[claim] = made
+  end
+  current.set.by_key[made.key] = made
+  table.insert(current.set, made)
+  return made
+end
+
+local function new_set() return { by_key = {}, claims = {} } end
+
+-- Runs `f` with a scope; the scope of the caller comes back whatever happens.
+local function with_scope(scope, f, ...)
+  local outer = current
+  current = scope
+  local results = table.pack(pcall(f, ...))
+  current = outer
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
+local function derived(changes)
+  return setmetatable(changes, { __index = current })
+end
+
+local function checked_options(what, description, given)
+  local values, message = options.check(what, description, given)
+  if not values then error(message, 3) end
+  return values
+end
+
+local need_functions <const> = {}
+
+local function child_endpoint(child, given)
+  local def <const> = child.def
+  local name = given.name
+  given = options.join(given)
+  given.name = nil
+  local ep = checked_options("endpoint of " .. child.net.path, def.endpoint, given)
+  local id = current.endpoint and current.id or child.net.path .. ":" .. tostring(name)
+  ep.name = current.endpoint and current.endpoint.name or name
+  ep.id = id
+  ep.mac = ep.mac or current.endpoint and current.endpoint.mac
+  return with_scope(derived { id = id, path = child.net.path }, def.on_endpoint, need_functions,
+    child.net, ep)
+end
+
+--- need.network{ archetype =, name =, ... }: the needs of a composed network.
+local function compose(spec)
+  if type(spec.archetype) ~= "string" or type(spec.name) ~= "string" then
+    error("need.network: archetype and name are needed", 2)
+  end
+  local def <const> = archetypes.component(current.def, spec.archetype)
+  local given = options.join(spec)
+  given.archetype, given.name, given.port = nil, nil, nil
+  local net = checked_options("need.network " .. spec.name, def.network, given)
+  local outer <const> = current.net
+  net.name, net.path = spec.name, outer.path .. "/" .. spec.name
+  net.node, net.home, net.nodes, net.facts, net.edge =
+    outer.node, outer.home, outer.nodes, outer.facts, outer.edge
+  net.ports = { data = spec.port and outer.ports[spec.port] or nil }
+  if spec.port and not net.ports.data then
+    error(("need.network %s: the network has no port '%s'"):format(spec.name, spec.port), 2)
+  end
+  net.made = with_scope(derived { def = def, net = net, id = net.path }, def.on_network,
+    need_functions, net) or {}
+  return { net = net, def = def, endpoint = child_endpoint }
+end
+
+setmetatable(need_functions, {
+  __index = function(_, name)
+    if name == "network" then return compose end
+    if not kinds.get(name) then
+      local near = registry.nearest(tostring(name), kinds.names())
+      error(("there is no need of kind '%s'%s"):format(tostring(name),
+        near and ("; did you mean '%s'?"):format(near) or ""), 2)
+    end
+    return function(p) return add(name, p) end
+  end,
+  __newindex = function() error("need cannot be changed", 2) end,
+})
+
+local function evaluate(what, scope, f, ...)
+  local outer = current
+  current = scope
+  local results = table.pack(runtime.limited(M.BUDGET, f, need_functions, ...))
+  current = outer
+  if not results[1] then
+    return nil, ("%s: %s"):format(what, tostring(results[2]))
+  end
+  return results[2] or true
+end
+
+--- What the functions of an archetype see of a network. Facts that are read while they are
+-- still unknown are noted, so that the function is called again when they are there.
+function M.view(net, facts)
+  local missing = {}
+  net.facts = setmetatable({}, {
+    __index = function(_, name)
+      local value = facts[name]
+      if value == nil then missing[name] = true end
+      return value
+    end,
+    __newindex = function() error("net.facts cannot be changed", 2) end,
+  })
+  return net, missing
+end
+
+--- The needs of a network on one node.
+-- @tparam table def the archetype
+-- @tparam table net options, and name, node, home, nodes, ports, group, facts, edge
+-- @return the set and what on_network returned (net.made for its endpoints); or nil, message
+function M.network(def, net)
+  net.path = net.name
+  local set = new_set()
+  local scope = { set = set, owner = net.name, def = def, net = net, id = net.name,
+    group = net.group, path = net.name }
+  local made, message = evaluate(("archetype %s, network %s"):format(def.name, net.name), scope,
+    def.on_network, net)
+  if not made then return nil, message end
+  return set, made == true and {} or made
+end
+
+--- The needs of one endpoint.
+-- @tparam table net as for M.network, with `made`
+-- @tparam table ep options, and name, mac
+function M.endpoint(def, net, ep)
+  local set = new_set()
+  local owner = net.name .. ":" .. ep.name
+  ep.id = owner
+  net.path = net.name
+  local scope = { set = set, owner = owner, def = def, net = net, id = owner, group = net.group,
+    path = net.name, endpoint = ep }
+  local made, message = evaluate(("archetype %s, endpoint %s"):format(def.name, owner), scope,
+    def.on_endpoint, net, ep)
+  if not made then return nil, message end
+  return set
+end
+
+--- The needs of something that is no network: `f(need, ...)` says what they are.
+function M.of(owner, f, ...)
+  local set = new_set()
+  local scope = { set = set, owner = owner, id = owner, path = owner }
+  local made, message = evaluate(owner, scope, f, ...)
+  if not made then return nil, message end
+  return set
+end
+
+return M

@@ -1,0 +1,154 @@
+--- Option tables: one description drives validation, defaults, help and schema.
+--
+-- A description is { NAME = { type = "cidr", required = true, default = ..., doc = "...",
+-- allocate = OPTION } }. `allocate` names the option of the network from whose range a
+-- value is taken when none is given.
+local registry <const> = require "nerv.registry"
+local cidr <const> = require "nerv.cidr"
+local context <const> = require "nerv.context"
+
+local M = {}
+
+local function is_name(value)
+  if context.valid_name(value) then return true end
+  return nil, "a name begins with a letter or digit and has at most 63 letters, digits and . _ -"
+end
+
+local function integer_from(low, high)
+  return function(value)
+    if math.type(value) == "integer" and value >= low and value <= high then return true end
+    return nil, ("an integer from %d to %d is expected"):format(low, high)
+  end
+end
+
+--- Bits per second of a number or a text such as "100mbit".
+-- @return number, or nil, message, "EINVAL"
+function M.rate(value)
+  if type(value) == "number" and value > 0 then return value end
+  local number, unit = tostring(value):lower():match("^(%d+%.?%d*)([kmgt]?)bit$")
+  local scale <const> = { [""] = 1, k = 1e3, m = 1e6, g = 1e9, t = 1e12 }
+  if number and tonumber(number) > 0 then return tonumber(number) * scale[unit] end
+  return nil, ("bad rate \"%s\": bits per second, or a text such as \"100mbit\" or \"1gbit\"")
+    :format(tostring(value)), "EINVAL"
+end
+
+--- Each type: a function that returns true, or nil and what is wrong.
+local types <const> = {
+  string = function(v)
+    if type(v) == "string" and not v:find("\0", 1, true) then return true end
+    return nil, "a string is expected"
+  end,
+  name = is_name,
+  boolean = function(v)
+    if type(v) == "boolean" then return true end
+    return nil, "true or false is expected"
+  end,
+  integer = function(v)
+    if math.type(v) == "integer" then return true end
+    return nil, "an integer is expected"
+  end,
+  mtu = integer_from(68, 65535),
+  count = integer_from(1, 1000),
+  cidr = function(v)
+    local range, message = cidr.parse(v)
+    if range then return true end
+    return nil, message
+  end,
+  address = function(v)
+    local number, message = cidr.number(v)
+    if number then return true end
+    return nil, message
+  end,
+  mac = function(v)
+    if type(v) == "string" and v:match("^%x%x:%x%x:%x%x:%x%x:%x%x:%x%x$") then
+      local first = tonumber(v:sub(1, 2), 16)
+      if first % 2 == 0 and v ~= "00:00:00:00:00:00" then return true end
+      return nil, "it must not be zero or a group address"
+    end
+    return nil, "six hexadecimal bytes with colons are expected"
+  end,
+  rate = function(v)
+    local rate, message = M.rate(v)
+    if rate then return true end
+    return nil, message
+  end,
+  table = function(v)
+    if type(v) == "table" then return true end
+    return nil, "a table is expected"
+  end,
+}
+
+--- Names of the types, for the check of archetypes.
+function M.type_names()
+  local names = {}
+  for name in pairs(types) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+local function sorted_keys(t)
+  local keys = {}
+  for k in pairs(t) do keys[#keys + 1] = k end
+  table.sort(keys)
+  return keys
+end
+M.sorted_keys = sorted_keys
+
+local function join(...)
+  local all = {}
+  for _, t in ipairs { ... } do
+    for k, v in pairs(t) do all[k] = v end
+  end
+  return all
+end
+M.join = join
+
+--- What is wrong with the description itself: nil when nothing is.
+function M.problem(description)
+  for name, option in pairs(description) do
+    if type(option) ~= "table" then return ("option %s: a table is expected"):format(name) end
+    if not types[option.type] then
+      return ("option %s: unknown type '%s'; the types are %s"):format(name, tostring(option.type),
+        table.concat(M.type_names(), ", "))
+    end
+    if type(option.doc) ~= "string" then return ("option %s has no doc"):format(name) end
+  end
+end
+
+--- A value as an archetype sees it: a rate as a number, whatever it was written as.
+function M.value(option, value)
+  if option.type == "rate" and value ~= nil then return (M.rate(value)) end
+  return value
+end
+
+--- Checks the given values against a description.
+-- @tparam string what the call, for messages: "network.create"
+-- @return a new table with the defaults filled in, or nil and a message
+function M.check(what, description, values)
+  local result = {}
+  for key, value in pairs(values) do
+    local option = description[key]
+    if type(key) ~= "string" then return nil, what .. ": options are given by name" end
+    if not option then
+      local near = registry.nearest(key, sorted_keys(description))
+      return nil, ("%s: unknown option '%s'%s"):format(what, key,
+        near and ("; did you mean '%s'?"):format(near) or "")
+    end
+    local good, message = types[option.type](value)
+    if not good then
+      return nil, ("%s: %s = %s: %s"):format(what, key,
+        type(value) == "string" and ("%q"):format(value) or tostring(value), message)
+    end
+    result[key] = M.value(option, value)
+  end
+  for _, key in ipairs(sorted_keys(description)) do
+    local option = description[key]
+    if result[key] == nil then result[key] = option.default end
+    if option.required and result[key] == nil then
+      return nil, ("%s: option '%s' is missing (%s)"):format(what, key, option.doc)
+    end
+  end
+  return result
+end
+
+return M

@@ -1,0 +1,95 @@
+--- What the system has now, read once for each namespace or switch and then looked up: for
+-- verification and for an agent that starts.
+local link <const> = require "nerv.link"
+local address <const> = require "nerv.address"
+local route <const> = require "nerv.route"
+local qdisc <const> = require "nerv.qdisc"
+local sysctl <const> = require "nerv.sysctl"
+local netns <const> = require "nerv.netns"
+
+local Snapshot = {}
+Snapshot.__index = Snapshot
+local M = {}
+
+function M.new(node)
+  return setmetatable({ node = node, cache = {} }, Snapshot)
+end
+
+-- Reads by `f` at first use. A namespace or switch that is not there has nothing.
+function Snapshot:once(what, where, f)
+  local key = what .. "\0" .. tostring(where or "")
+  if not self.cache[key] then
+    local there = where == nil or not where:find("/", 1, true) or netns.exists(where)
+    self.cache[key] = there and f() or {}
+  end
+  return self.cache[key]
+end
+
+function Snapshot:links(ns)
+  return self:once("links", ns, function() return link.list { netns = ns } end)
+end
+
+function Snapshot:link(ns, name)
+  local index = self:once("links by name", ns, function()
+    local by_name = {}
+    for _, have in ipairs(self:links(ns)) do by_name[have.name] = have end
+    return by_name
+  end)
+  return index[name]
+end
+
+function Snapshot:addresses(ns, name)
+  local all = self:once("addresses", ns, function() return address.list { netns = ns } end)
+  local found = {}
+  for _, have in ipairs(all) do
+    if have.link == name then found[#found + 1] = have end
+  end
+  return found
+end
+
+function Snapshot:routes(ns)
+  return self:once("routes", ns, function() return route.list { netns = ns } end)
+end
+
+function Snapshot:qdiscs(ns, name)
+  local all = self:once("qdiscs", ns, function() return qdisc.list { netns = ns } end)
+  local found = {}
+  for _, have in ipairs(all) do
+    if have.link == name then found[#found + 1] = have end
+  end
+  return found
+end
+
+function Snapshot:sysctl(ns, name)
+  local values = self:once("sysctl " .. name, ns, function()
+    return { (sysctl.get { netns = ns, name = name }) }
+  end)
+  return values[1]
+end
+
+function Snapshot:switch(name)
+  return self:once("switch", name, function()
+    local sw = self.node.open_switch(name)
+    return { sw = sw }
+  end).sw
+end
+
+function Snapshot:switch_port(name, number)
+  local sw = self:switch(name)
+  return sw and sw:port(number)
+end
+
+function Snapshot:entry(name, table_name, key)
+  local sw = self:switch(name)
+  if not sw then return nil end
+  local index = self:once("entries " .. name, table_name, function()
+    local by_key = {}
+    for _, e in ipairs(sw.tables[table_name]:dump()) do
+      by_key[table.concat(e.key, ",")] = e
+    end
+    return by_key
+  end)
+  return index[key]
+end
+
+return M

@@ -1,0 +1,91 @@
+-- The first Lua file of every nervsh: where modules come from, what is global,
+-- and what the command line asked for.
+local options, actions, dir = ...
+
+local function read_file(path)
+  local file, message = io.open(path, "rb")
+  if not file then return nil, message end
+  local text = file:read("a")
+  file:close()
+  return text
+end
+
+-- Modules "nerv.X" come from NERV's own directory. Their chunk names begin with
+-- "@nerv:", which is how errors tell a user's line from ours.
+table.insert(package.searchers, 2, function(name)
+  local part = name:match("^nerv%.(.+)$")
+  if not part then return nil end
+  part = part:gsub("%.", "/")
+  local path = dir .. "/lua/nerv/" .. part .. ".lua"
+  local text, message = read_file(path)
+  if not text then return "\n\t" .. message end
+  local chunk, problem = load(text, "@nerv:" .. part .. ".lua")
+  if not chunk then error(problem, 0) end
+  return chunk, path
+end)
+
+local context <const> = require "nerv.context"
+context.options = options
+context.data_dir = dir
+
+-- Globals are loaded when they are first used, so that a script pays for what it needs.
+local registry <const> = require "nerv.registry"
+local globals <const> = {
+  network = "nerv.network", node = "nerv.node", testbed = "nerv.testbed",
+  archetype = "nerv.archetype", nve = "nerv.nve", json = "nerv.json", help = "nerv.help",
+  cidr = "nerv.cidr", lab = "nerv.lab",
+}
+for _, name in ipairs(registry.modules()) do
+  if not globals[name] then globals[name] = "nerv." .. name end
+end
+context.globals = globals
+local tools <const> = { "sleep", "timeout", "expect", "spawn" }
+for _, name in ipairs(tools) do globals[name] = "nerv.tools" end
+
+setmetatable(_G, {
+  __index = function(_, name)
+    local module = globals[name]
+    if not module then return nil end
+    local value = require(module)
+    if module == "nerv.tools" then value = value[name] end
+    rawset(_G, name, value)
+    return value
+  end,
+})
+
+local function run_text(text, name, ...)
+  local chunk, message = load(text, name)
+  if not chunk then error(message, 0) end
+  return chunk(...)
+end
+
+local function run_action(action)
+  if action.kind == "code" then
+    run_text(action.text, "=-e")
+  elseif action.kind == "command" then
+    require("nerv.command").run_line(action.text)
+  else
+    rawset(_G, action.text, require(action.text))
+  end
+end
+
+local function script_text(file)
+  if file == "-" then return io.read("a"), "=stdin" end
+  local text, message = read_file(file)
+  if not text then error("cannot read " .. message, 0) end
+  return (text:gsub("^#[^\n]*", "", 1)), "@" .. file
+end
+
+if options.agent then
+  return require("nerv.agent").run()
+end
+for _, action in ipairs(actions) do run_action(action) end
+local prompt <const> = require "nerv.prompt"
+local nothing_else <const> = #actions == 0 and not arg[0]
+if arg[0] or (nothing_else and not options.interactive and not prompt.terminal()) then
+  local text, name = script_text(arg[0] or "-")
+  run_text(text, name, table.unpack(arg))
+end
+if options.interactive or (nothing_else and prompt.terminal()) then
+  require("nerv.repl").run()
+end

@@ -1,0 +1,126 @@
+--- The state manager as the rest of the platform sees it: the replica of the database
+-- `NERV`, and look-ups in it.
+local ovsdb <const> = require "nerv.ovsdb"
+local json <const> = require "nerv.json"
+
+local State = {}
+State.__index = State
+local M = {}
+
+--- Phases in which a Change no longer runs.
+M.ENDED = { done = true, undone = true }
+
+--- Connects to the database.
+-- @tparam string remote "unix:PATH" or "tcp:ADDRESS:PORT"
+-- @return the state, or nil, message, code
+function M.connect(remote)
+  local db, message, code = ovsdb.connect { remote = remote, database = "NERV" }
+  if not db then return nil, message, code end
+  return setmetatable({ db = db, rows = db.rows, remote = remote }, State)
+end
+
+function State:close() self.db:close() end
+
+local function find(rows, test)
+  for _, row in pairs(rows) do
+    if test(row) then return row end
+  end
+end
+
+--- A node's row by name, or nil.
+function State:node(name)
+  return find(self.rows.Node, function(row) return row.name == name end)
+end
+
+--- A network's row by name, or nil.
+function State:network(name)
+  return find(self.rows.Network, function(row) return row.name == name end)
+end
+
+--- An endpoint's row, or nil.
+function State:endpoint(network_uuid, name)
+  return find(self.rows.Endpoint, function(row)
+    return row.network == network_uuid and row.name == name
+  end)
+end
+
+--- Rows of a table as an array: a list to walk while transactions change the replica.
+function State:list(table_name)
+  local list = {}
+  for _, row in pairs(self.rows[table_name]) do list[#list + 1] = row end
+  return list
+end
+
+local function by_name(a, b) return a.name < b.name end
+
+--- Rows of a table in the order of their names.
+function State:sorted(table_name)
+  local list = self:list(table_name)
+  table.sort(list, by_name)
+  return list
+end
+
+--- The endpoints of a network that are not about to go, by name; of one node if it is given.
+function State:endpoints(network_uuid, node)
+  local list = {}
+  for _, row in pairs(self.rows.Endpoint) do
+    if row.network == network_uuid and not row.doomed and (not node or row.node == node) then
+      list[#list + 1] = row
+    end
+  end
+  table.sort(list, by_name)
+  return list
+end
+
+--- Names of the nodes on which a network is present: its home, and where it has endpoints.
+-- @tparam[opt] boolean all count endpoints that are about to go, too
+function State:nodes_of(network, all)
+  local found = { [network.home] = true }
+  for _, row in pairs(self.rows.Endpoint) do
+    if row.network == network._uuid and (all or not row.doomed) then found[row.node] = true end
+  end
+  local list = {}
+  for name in pairs(found) do list[#list + 1] = name end
+  table.sort(list)
+  return list
+end
+
+--- The ports of a network: name -> { tag, number }.
+function State:ports(network)
+  local ports = {}
+  for _, uuid in ipairs(network.ports) do
+    local row = self.rows.Port[uuid]
+    if row then ports[row.name] = { tag = row.tag, number = row.number } end
+  end
+  return ports
+end
+
+--- The archetype rows by digest.
+function State:archetypes()
+  local by_digest = {}
+  for _, row in pairs(self.rows.Archetype) do by_digest[row.digest] = row end
+  return by_digest
+end
+
+--- The Change that an object waits for, or nil when none runs.
+function State:running(row)
+  local change = row.change and self.rows.Change[row.change]
+  if change and not M.ENDED[change.phase] then return change end
+end
+
+--- Names of the egress ports of a node, in the order of their numbers, with their modes.
+-- @return array of { interface =, mode =, port = number }
+function M.egress(node_row)
+  local list = {}
+  local egress = (json.decode(node_row.options or "{}") or {}).egress or {}
+  for name, mode in pairs(egress) do list[#list + 1] = { interface = name, mode = mode } end
+  table.sort(list, function(a, b) return a.interface < b.interface end)
+  for i, port in ipairs(list) do port.port = i end
+  return list
+end
+
+--- Runs a transaction.
+-- @return the results; or nil, message, code, index of the operation
+function State:transact(operations) return self.db:transact(operations) end
+
+return M

@@ -1,0 +1,211 @@
+--- Supervision of services: start, readiness, restart with back-off, stop, adoption.
+--
+-- Each service lives in a cgroup of its own, which holds all its descendants and by whose path
+-- the next agent finds it. A file beside its log names the main process.
+local process <const> = require "nerv.process"
+local cgroup <const> = require "nerv.cgroup"
+local file <const> = require "nerv.file"
+local json <const> = require "nerv.json"
+local task <const> = require "nerv.task"
+local runtime <const> = require "nerv.runtime"
+local stream <const> = require "nerv.stream"
+local needs <const> = require "nerv.needs"
+
+local Supervisor = {}
+Supervisor.__index = Supervisor
+local M = {}
+
+-- Seconds.
+local READY_LIMIT <const> = 20
+local BACKOFF_FIRST <const>, BACKOFF_MAX <const> = 0.2, 10
+
+--- @tparam table node see agent.lua: run_dir, cgroup, substitute(text), namespace_path(netns)
+function M.new(node)
+  return setmetatable({ node = node, services = {} }, Supervisor)
+end
+
+local function id_of(p) return (p.id:gsub("/", "+")) .. "." .. p.name end
+
+function Supervisor:paths(p)
+  local id = id_of(p)
+  return { id = id, record = self.node.run_dir .. "/services/" .. id .. ".json",
+    log = self.node.run_dir .. "/log/" .. id .. ".log", cgroup = self.node.cgroup .. "/services/" .. id }
+end
+
+local function command(self, p)
+  local argv = {}
+  for i, word in ipairs(p.argv) do argv[i] = self.node.substitute(word) end
+  return argv
+end
+
+local function spawn(self, service)
+  local p = service.p
+  local good, message, code = cgroup.create(service.paths.cgroup)
+  if not good then return nil, message, code end
+  local child
+  child, message, code = process.spawn { argv = command(self, p), add_env = p.env or {},
+    netns = p.netns and self.node.namespace_path(p.netns) or nil, cgroup = service.paths.cgroup,
+    stdin = "null", stdout = { file = service.paths.log, append = true },
+    stderr = { file = service.paths.log, append = true }, session = true, user = p.user }
+  if not child then return nil, message, code end
+  file.write(service.paths.record, json.encode { pid = child.pid, owner = p.id, name = p.name,
+    argv = command(self, p) }, { atomic = true })
+  service.child = child
+  return true
+end
+
+-- Ready: its socket answers. Without a socket: it lives.
+local function wait_ready(self, service)
+  local path = service.p.ready and self.node.substitute(service.p.ready)
+  local limit = runtime.now() + READY_LIMIT
+  while path and runtime.now() < limit do
+    local s = stream.connect { path = path, timeout = 1 }
+    if s then
+      s:close()
+      return true
+    end
+    if service.ended then break end
+    task.sleep(0.01)
+  end
+  if not path then return true end
+  local tail = (file.read(service.paths.log) or ""):match("([^\n]*)\n*$")
+  return nil, ("service %s is not ready: %s"):format(service.p.name,
+    tail ~= "" and tail or "its socket does not answer"), "timeout"
+end
+
+local function ended_text(status)
+  if status.signal then return "was ended by " .. status.name end
+  return status.exit and "ended with status " .. status.exit or "is gone"
+end
+
+-- Watches a service until it is stopped; starts it again with back-off.
+local function watch(self, service)
+  local delay = BACKOFF_FIRST
+  while not service.stopping do
+    local began = runtime.now()
+    local status = service.child:wait()
+    service.ended = true
+    if service.stopping then return end
+    if service.starting then return end
+    self.node.log(("service %s %s"):format(service.paths.id, ended_text(status)))
+    delay = runtime.now() - began > 30 and BACKOFF_FIRST or math.min(delay * 2, BACKOFF_MAX)
+    task.sleep(delay)
+    if service.stopping then return end
+    cgroup.kill(service.paths.cgroup)
+    service.restarts = service.restarts + 1
+    local good, message = spawn(self, service)
+    while not good and not service.stopping do
+      self.node.log(("service %s does not start: %s"):format(service.paths.id, message))
+      task.sleep(BACKOFF_MAX)
+      good, message = spawn(self, service)
+    end
+    service.ended = false
+    if self.node.service_restarted then self.node.service_restarted(service.p) end
+  end
+end
+
+--- Starts a service and waits until it is ready; takes one over that runs already.
+-- @return true, or nil, message, code
+function Supervisor:start(p)
+  local paths = self:paths(p)
+  if self.services[paths.id] then return true end
+  local service = { p = p, paths = paths, restarts = 0, starting = true }
+  file.mkdir(self.node.run_dir .. "/services", { parents = true })
+  file.mkdir(self.node.run_dir .. "/log", { parents = true })
+  local good, message, code = self:adopt(service), nil, nil
+  if not good then
+    good, message, code = spawn(self, service)
+    if not good then return nil, message, code end
+  end
+  service.watcher = task.spawn(watch, self, service)
+  good, message, code = wait_ready(self, service)
+  service.starting = false
+  if good and service.ended then good, message, code = nil, "service " .. p.name .. " ended", "closed" end
+  if not good then
+    self.services[paths.id] = service
+    self:stop(p)
+    return nil, message, code
+  end
+  self.services[paths.id] = service
+  return true
+end
+
+local function same_command(self, record, p)
+  return needs.equal(record.argv, command(self, p))
+end
+
+--- Takes over a process that a former agent started.
+-- @return whether there was one
+function Supervisor:adopt(service)
+  local record = json.decode(file.read(service.paths.record) or "")
+  if not record or not file.stat(service.paths.cgroup) then return false end
+  local alive = false
+  for _, pid in ipairs(cgroup.pids(service.paths.cgroup) or {}) do
+    alive = alive or pid == record.pid
+  end
+  if not alive or not same_command(self, record, service.p) then
+    cgroup.kill(service.paths.cgroup)
+    return false
+  end
+  local child = process.adopt(record.pid)
+  if not child then return false end
+  service.child = child
+  return true
+end
+
+--- The properties of a service if it runs, for verification; nil otherwise.
+function Supervisor:adopted(p)
+  local paths = self:paths(p)
+  if self.services[paths.id] then return self.services[paths.id].p end
+  local record = json.decode(file.read(paths.record) or "")
+  if not record then return nil end
+  local good = self:start(p)
+  return good and p or nil
+end
+
+--- Stops a service: SIGTERM, then the end of its cgroup.
+-- @return true, or nil, message, code
+function Supervisor:stop(p)
+  local paths = self:paths(p)
+  local service = self.services[paths.id]
+  if service then
+    service.stopping = true
+    if not service.ended then
+      service.child:kill("TERM")
+      service.watcher:join(p.stop or 5)
+    end
+    service.watcher:cancel()
+    self.services[paths.id] = nil
+  end
+  if file.stat(paths.cgroup) then
+    local good, message, code = cgroup.kill(paths.cgroup)
+    if not good then return nil, message, code end
+    cgroup.remove(paths.cgroup)
+  end
+  file.remove(paths.record)
+  file.remove(paths.log)
+  return true
+end
+
+--- Leaves the services running, for the next agent.
+function Supervisor:release()
+  for _, service in pairs(self.services) do
+    service.stopping = true
+    service.watcher:cancel()
+  end
+end
+
+--- What has a record: array of { owner, name, p }.
+function Supervisor:list()
+  local found = {}
+  for _, name in ipairs(file.list(self.node.run_dir .. "/services") or {}) do
+    local record = json.decode(file.read(self.node.run_dir .. "/services/" .. name) or "")
+    if record and record.owner then
+      found[#found + 1] = { owner = record.owner, name = record.name,
+        p = { id = record.owner, name = record.name } }
+    end
+  end
+  return found
+end
+
+return M

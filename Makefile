@@ -31,7 +31,7 @@ DESCRIPTIONS := $(patsubst p4/%,$(BUILD)/p4/%,$(wildcard p4/*.json))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-.PHONY: all demo check check-long bench lint fuzz doc clean install setup test-programs
+.PHONY: all demo check check-long bench lint fuzz doc clean install setup test-programs bench-programs
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/nervsh $(BUILD)/nerv-nve $(BPF_OBJ) $(DESCRIPTIONS)
@@ -54,7 +54,7 @@ check-long: setup
 	$(Q)BUILD=$(BUILD) NERV_ROUNDS=10 tests/run
 
 bench: setup
-	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all test-programs
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all bench-programs
 	$(BUILD)/nervsh tests/bench/bench.lua $(BUILD)/bench.json
 
 lint: setup
@@ -132,5 +132,20 @@ $(TEST_TOOLS): $(BUILD)/%: $(BUILD)/obj/tests/nve/%.o $(BUILD)/libnve.a $(BUILD)
 $(TESTS_UNIT) $(TESTS_NVE) $(TEST_TOOLS):
 	$(Q)mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS_SHELL) $(LIBS_NVE)
+
+# What the benchmarks measure with: beside the tests, because tests/run runs all that lies there.
+bench-programs: $(BUILD)/bench/bare $(BUILD)/bench/p4/big.bpf.o $(BUILD)/bench/p4/big.json
+
+$(BUILD)/bench/bare: $(BUILD)/obj/tests/bench/bare.o
+	$(Q)mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(SAN) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/bench/p4/%.bpf.o: tests/bench/%.bpf.c $(wildcard p4/*.h)
+	$(Q)mkdir -p $(@D)
+	$(call say,BPF,$<)clang -O2 -g -target bpf -mcpu=v3 -Wall -Werror $(BPF_INCLUDE) -Ip4 -c -o $@ $<
+
+$(BUILD)/bench/p4/%.json: tests/bench/%.json
+	$(Q)mkdir -p $(@D)
+	$(Q)cp $< $@
 
 -include $(shell find $(BUILD)/obj $(BUILD)/gen -name '*.d' 2>/dev/null)

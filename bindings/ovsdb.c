@@ -244,6 +244,12 @@ static int l_named(lua_State *L)
 	return 1;
 }
 
+static int l_serial(lua_State *L)
+{
+	lua_pushinteger(L, ovsdb_check_open(L)->serial);
+	return 1;
+}
+
 static const struct arg lock_args[] = {
 	{ "name", ARG_STRING, true, "name of the lock: letters, digits and '_'", NULL },
 	{ 0 }
@@ -269,6 +275,8 @@ static const struct fn methods[] = {
 	  "asks for a lock, now and after each reconnect; returns whether it is owned already" },
 	{ "unlock", ovsdb_l_unlock, lock_args, "gives a lock up, or no longer waits for it; returns true" },
 	{ "has_lock", ovsdb_l_has_lock, lock_args, "returns whether the lock is owned at the moment" },
+	{ "serial", l_serial, NULL,
+	  "returns a number that is another one whenever `rows` has changed: for indexes kept over them" },
 	{ "connected", l_connected, NULL, "returns true, or false and the reason" },
 	{ "close", l_close, NULL, "ends the connection; calls under way return nil, a message and \"closed\"" },
 	{ 0 }

@@ -70,6 +70,7 @@ static int l_deliver_update(lua_State *L)
 	struct delivery *d = lua_touserdata(L, 2);
 	struct ovsdb_replica r;
 
+	d->db->serial++;
 	open_replica(L, d->db, &r);
 	note_fault(d->db, &r, ovsdb_replica_update(&r, d->tables));
 	return 0;
@@ -90,6 +91,7 @@ static int l_deliver_contents(lua_State *L)
 	const char *why = json_is_object(d->tables) ? NULL : "not the contents of tables";
 	struct ovsdb_replica r;
 
+	d->db->serial++;
 	open_replica(L, d->db, &r);
 	ovsdb_sink_select(&r.sink, NULL);
 	emit_flag(&r.sink, "connected");

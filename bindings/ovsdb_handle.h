@@ -21,6 +21,7 @@ struct db {
 	struct runtime *rt;
 	struct wait connecting;
 	struct ovsdb_watch *watches;
+	lua_Integer serial;	/* counts what changed `rows` */
 	bool open;		/* from the end of connect() to close() */
 	char why[200];		/* what is wrong with the notification under way */
 };

@@ -42,7 +42,8 @@ static void on_count(lua_State *L, lua_Debug *ar)
 	if (rt->interrupted && rt->running) {
 		rt->interrupted = 0;
 		rt->was_interrupted = true;
-		luaL_error(L, "interrupted");
+		lua_pushliteral(L, "interrupted");
+		lua_error(L);
 	}
 	if (rt->deadline > 0 && monotonic() > rt->deadline)
 		luaL_error(L, "it ran for longer than it may");

@@ -14,6 +14,7 @@ local json <const> = require "nerv.json"
 local paths <const> = require "nerv.paths"
 local process <const> = require "nerv.process"
 local protocol <const> = require "nerv.protocol"
+local publish <const> = require "nerv.publish"
 local runtime <const> = require "nerv.runtime"
 local snapshot <const> = require "nerv.snapshot"
 local state_module <const> = require "nerv.state"
@@ -436,6 +437,16 @@ local function adopt(self)
   return true
 end
 
+-- What is remembered of Changes goes with their rows.
+local function forget_old(self)
+  for uuid in pairs(self.journal) do
+    if not self.state.rows.Change[uuid] then self.journal[uuid] = nil end
+  end
+  for key, uuid in pairs(self.reported) do
+    if not self.state.rows.Change[uuid] then self.reported[key] = nil end
+  end
+end
+
 --- Follows the Changes until cancelled.
 local function work(self)
   local watch <close> = self.state.db:watch { "Change" }
@@ -448,10 +459,12 @@ local function work(self)
         text = "failed: " .. tostring(text)
       end
       if not text:find("^failed") and text ~= "converged" then text = change.phase end
-      self.reported[change._uuid .. change.phase] = true
+      self.reported[change._uuid .. change.phase] = change._uuid
       report(self, change, text)
     end
     retry(self)
+    forget_old(self)
+    publish.run(self.state, self.node, self.engine)
     if #due == 0 then watch:all(next(self.retries) and 0.5 or 5) end
   end
 end

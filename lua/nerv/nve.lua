@@ -192,11 +192,19 @@ end
 function M.open(node_name, name)
   local lab <const> = require "nerv.lab"
   node_name = node_name or lab.here()
-  local row = lab.state():node(node_name)
-  if not row then registry.fail(("there is no node '%s'"):format(tostring(node_name))) end
-  local sw, message, code = M.connect(row.run_dir .. "/" .. (name or "nve") .. ".sock")
-  if not sw then registry.fail(("switch %s of node %s: %s (%s)"):format(name or "nve", node_name, message, code)) end
-  return sw
+  local state = lab.state()
+  if not state:node(node_name) then
+    registry.fail(("there is no node '%s'"):format(tostring(node_name)))
+  end
+  name = name or "nve"
+  for _, row in ipairs(state:list "Switch") do
+    if row.node == node_name and row.name == name then
+      local sw, message, code = M.connect(row.socket)
+      if sw then return sw end
+      registry.fail(("switch %s of node %s: %s (%s)"):format(name, node_name, message, code))
+    end
+  end
+  registry.fail(("node %s runs no switch '%s'; node:update{ egress = ... } gives it one"):format(node_name, name))
 end
 
 --- The switch's ports: array of { number, interface, up }.

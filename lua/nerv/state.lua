@@ -37,11 +37,21 @@ function State:network(name)
   return find(self.rows.Network, function(row) return row.name == name end)
 end
 
+-- (network, name) -> row, made anew when the replica has changed: a call for a thousand
+-- endpoints looks up each of them.
+local function endpoint_index(self)
+  local serial = self.db:serial()
+  if self.indexed ~= serial then
+    local index = {}
+    for _, row in pairs(self.rows.Endpoint) do index[row.network .. row.name] = row end
+    self.index, self.indexed = index, serial
+  end
+  return self.index
+end
+
 --- An endpoint's row, or nil.
 function State:endpoint(network_uuid, name)
-  return find(self.rows.Endpoint, function(row)
-    return row.network == network_uuid and row.name == name
-  end)
+  return endpoint_index(self)[network_uuid .. name]
 end
 
 --- Rows of a table as an array: a list to walk while transactions change the replica.

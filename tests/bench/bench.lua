@@ -1,0 +1,122 @@
+-- The benchmarks: measures, writes a table to stdout and the values to a file.
+-- Usage: nervsh tests/bench/bench.lua OUT.json [FIGURE]...     by default all figures
+--
+-- Each group of figures is measured by a script of its own in a nervsh of its own: with an instance of its own,
+-- in a network namespace of its own. Exit status 0 also when a figure is missed; 1 when one could not be
+-- measured. NERV_BENCH_QUICK=1 makes short runs that only show that everything works.
+local here <const> = arg[0]:match("^(.*)/[^/]*$")
+package.path = here .. "/?.lua;" .. package.path
+local measure <const> = require "measure"
+
+local function at_least(limit)
+  return { text = (">= %g"):format(limit), holds = function(r) return r.value >= limit end }
+end
+
+local function at_most(limit)
+  return { text = ("<= %g"):format(limit), holds = function(r) return r.value <= limit end }
+end
+
+-- Jitter is some microseconds: a ratio alone would judge noise.
+local jitter <const> = { text = "<= 1.5 or 0.02 ms more",
+  holds = function(r) return r.value <= 1.5 or r.more_ms <= 0.02 end }
+
+local FIGURES <const> = {
+  { name = "tcp_ratio_100m", by = "traffic.lua 100mbit", reach = at_least(0.99) },
+  { name = "udp_loss_100m", by = "traffic.lua 100mbit", reach = at_most(0.01) },
+  { name = "udp_jitter_ratio_100m", by = "traffic.lua 100mbit", reach = jitter },
+  { name = "tcp_ratio_1g", by = "traffic.lua 1gbit", reach = at_least(0.99) },
+  { name = "tcp_ratio_open", by = "traffic.lua open", reach = at_least(0.80) },
+  { name = "tcp_ratio_bridge", by = "traffic.lua open", reach = at_least(0.93) },
+  { name = "create_ratio_1000", by = "endpoints.lua", reach = at_most(1.8) },
+  { name = "delete_ratio_1000", by = "endpoints.lua", reach = at_most(2) },
+  { name = "start_ms", by = "start.lua", reach = at_most(20) },
+  { name = "entries_per_s", by = "entries.lua", reach = at_least(20000) },
+}
+
+local function selected(names)
+  if #names == 0 then return FIGURES end
+  local known, list = {}, {}
+  for i, figure in ipairs(FIGURES) do known[i], known[figure.name] = figure.name, figure end
+  for i, name in ipairs(names) do
+    local near = registry.nearest(name, table.move(known, 1, #FIGURES, 1, {}))
+    list[i] = known[name] or registry.fail(("there is no figure '%s'%s"):format(name,
+      near and ("; did you mean '%s'?"):format(near) or ""))
+  end
+  return list
+end
+
+-- Figures that one script measures, in the order of the list.
+local function groups(figures)
+  local list = {}
+  for _, figure in ipairs(figures) do
+    if not list[figure.by] then
+      list[figure.by] = { by = figure.by, names = {} }
+      list[#list + 1] = list[figure.by]
+    end
+    table.insert(list[figure.by].names, figure.name)
+  end
+  return list
+end
+
+-- Runs a group's script; its results by name, or nil and why not.
+local function measured(group, dir)
+  local space = dir .. "/ns"
+  local argv = { process.exe() }
+  for word in group.by:gmatch("%S+") do argv[#argv + 1] = #argv == 1 and here .. "/" .. word or word end
+  table.move(group.names, 1, #group.names, #argv + 1, argv)
+  expect(netns.add { path = space, lo_up = true })
+  local result, message = process.run { argv = argv, netns = space, stderr = "inherit",
+    add_env = { NERV_STATE = dir .. "/state", NERV_RUN = dir .. "/run" } }
+  netns.delete { path = space }
+  local log = file.read(dir .. "/state/agent.log")
+  file.remove_tree(dir .. "/state")
+  file.remove_tree(dir .. "/run")
+  if not result then return nil, message end
+  local results = result.exit == 0 and json.decode(result.stdout)
+  if results then return results end
+  if log then io.stderr:write(log) end
+  return nil, ("%s ended with %s"):format(group.by, result.exit and "status " .. result.exit or
+    "signal " .. tostring(result.name))
+end
+
+local function number(value)
+  return ((math.abs(value) >= 100 and "%.0f" or math.abs(value) >= 10 and "%.1f" or "%.3f"):format(value))
+end
+
+local function show(figures, results)
+  local line <const> = "%-22s %10s   %-22s %-20s %-7s %s"
+  print(line:format("figure", "value", "to reach", "quartiles", "", ""))
+  for _, figure in ipairs(figures) do
+    local r = results[figure.name]
+    if r then
+      print((line:format(figure.name, number(r.value), figure.reach.text, ("%s .. %s (%d)"):format(number(r.low),
+        number(r.high), r.count), figure.reach.holds(r) and "ok" or "MISSED", r.note or ""):gsub("%s+$", "")))
+    else
+      print(line:format(figure.name, "-", figure.reach.text, "", "FAILED", "not measured"))
+    end
+  end
+end
+
+local out <const> = arg[1]
+if not out then
+  io.stderr:write("usage: bench.lua OUT.json [FIGURE]...\n")
+  os.exit(2)
+end
+local figures <const> = selected(table.move(arg, 2, #arg, 1, {}))
+local dir <const> = expect(file.temp_dir "nerv-bench.")
+local results <const>, values <const> = {}, {}
+local failed = false
+for _, group in ipairs(groups(figures)) do
+  measure.progress("%s: %s", group.by, table.concat(group.names, ", "))
+  local good, message = measured(group, dir)
+  if not good then measure.progress("%s", message) end
+  for _, name in ipairs(group.names) do
+    results[name] = good and good[name]
+    values[name] = results[name] and results[name].value
+    failed = failed or not results[name]
+  end
+end
+file.remove_tree(dir)
+expect(file.write(out, json.encode(values) .. "\n"))
+show(figures, results)
+if failed then os.exit(1) end

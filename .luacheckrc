@@ -4,10 +4,10 @@ max_line_length = 120
 self = false                -- a method need not use `self`
 
 -- Every global of the shell: the modules of bindings/ and shell/ and those that lua/nerv/start.lua names.
-local shell <const> = {
+local shell = {
   "address", "archetype", "batch", "cgroup", "cidr", "digest", "ethtool", "expect", "file", "help", "json",
   "lab", "link", "netns", "network", "node", "nve", "ovsdb", "packet", "process", "prompt", "qdisc",
-  "registry", "route", "runtime", "sleep", "spawn", "stream", "switch", "sysctl", "task", "testbed", "timeout",
+  "registry", "route", "runtime", "sleep", "spawn", "stream", "sysctl", "task", "testbed", "timeout",
 }
 
 files["scripts/**/*.lua"] = { read_globals = shell }

@@ -300,8 +300,9 @@ static const struct arg set_default_args[] = { ARG_OF_TABLE, ARG_OF_ACTION, ARG_
 static const struct arg add_args[] = {
 	ARG_OF_TABLE,
 	{ "entries", ARG_TABLE, true,
-	  "list of { key = {...}, action = NAME, data = {...}, priority = 1 }; a key field is big-endian bytes (exact), true or "
-	  "false (valid), { value =, prefix = } (lpm), { value =, mask = } (ternary) or { first =, last = } (range)", NULL },
+	  "list of { key = {...}, action = NAME, data = {...}, priority = 1 }; a key field is big-endian bytes (exact), "
+	  "true or false (valid), { value =, prefix = } (lpm), { value =, mask = } (ternary) or { first =, last = } (range)",
+	  NULL },
 	{ 0 }
 };
 static const struct arg counter_args[] = {
@@ -323,13 +324,14 @@ static const struct fn methods[] = {
 	{ "tables", l_tables, NULL,
 	  "returns the tables as the program describes them: list of { name, key, actions, max_size, counters }" },
 	{ "add", l_add, add_args,
-	  "adds entries, all or none: after a refusal those added before are deleted again; returns the list of handles, or nil, "
-	  "message, code and the position of the refused one. When it is cancelled they are deleted again, too" },
+	  "adds entries, all or none: after a refusal those added before are deleted again; returns the list of handles, "
+	  "or nil, message, code and the position of the refused one. When it is cancelled they are deleted again, too" },
 	{ "modify", l_modify, modify_args, "changes what an entry does; returns true" },
 	{ "delete", l_delete, entry_args, "deletes an entry; returns true" },
 	{ "clear", l_clear, table_args, "deletes all entries of a table, not its default; returns true" },
 	{ "entries", l_entries, table_args, "returns the list of { key, action, data, handle, priority }" },
-	{ "default", l_default, table_args, "returns { action, data } of what happens without a match; nil when there is none" },
+	{ "default", l_default, table_args,
+	  "returns { action, data } of what happens without a match; nil when there is none" },
 	{ "set_default", l_set_default, set_default_args, "says what happens without a match; returns true" },
 	{ "entry_counter", l_entry_counter, entry_args, "returns { packets, bytes } that an entry has matched" },
 	{ "counter", l_counter, counter_args, "returns { packets, bytes } of a counter's cell" },

@@ -1,9 +1,10 @@
 /* A client of a P4 switch (nve/client.h) as a Lua handle: what the files of this binding share.
  *
- * Every call to the switch blocks, so it runs as a job on a worker thread, and a client serves one thread at a time. Calls
- * on one handle therefore take turns: those that wait do so on the loop and hold no worker thread, so that a switch which
- * does not answer keeps one thread busy, never the pool. A call whose task is cancelled goes on in its thread; the next one
- * has its turn when it has ended. All functions here run on the loop's thread, but the `run` of a verb.
+ * Every call to the switch blocks, so it runs as a job on a worker thread, and a client serves one thread at a time.
+ * Calls on one handle therefore take turns: those that wait do so on the loop and hold no worker thread, so that a
+ * switch which does not answer keeps one thread busy, never the pool. A call whose task is cancelled goes on in its
+ * thread; the next one has its turn when it has ended. All functions here run on the loop's thread, but the `run` of
+ * a verb.
  */
 #ifndef NERV_BINDINGS_SWITCH_CLIENT_H
 #define NERV_BINDINGS_SWITCH_CLIENT_H
@@ -98,7 +99,8 @@ void switch_take_op(lua_State *L, struct switch_call *c, enum nve_op_kind kind);
 
 /* switch_client_run.c: on a worker thread */
 
-/* Adds all of c->ops or none: after a refusal, or when the call was abandoned, those that were added are deleted again. */
+/* Adds all of c->ops or none: after a refusal, or when the call was abandoned, those that were added are deleted
+ * again. */
 int switch_run_add(struct switch_call *c);
 /* Does the one op of c->ops. */
 int switch_run_op(struct switch_call *c);

@@ -2,6 +2,7 @@
 #include "bindings/switch_client.h"
 
 #include <lauxlib.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>

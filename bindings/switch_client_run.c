@@ -2,6 +2,7 @@
 #include "bindings/switch_client.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,7 +55,8 @@ static bool is_gone(int err)
 	return !err || code == NVE_INVALID_HANDLE || code == NVE_EXPIRED_HANDLE;
 }
 
-/* Deletes what the first n ops have added. What cannot be deleted is told in the text; 0, or an error of the connection. */
+/* Deletes what the first n ops have added. What cannot be deleted is told in the text. 0, or an error of the
+ * connection. */
 static int undo(struct switch_call *c, unsigned int n)
 {
 	unsigned int added = reverse(c, n), failed, left = 0, i;

@@ -346,8 +346,9 @@ static int l_nearest(lua_State *L)
 
 static int l_describe(lua_State *L)
 {
+	lua_settop(L, 1);
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, descriptions_key);
-	if (!lua_isnoneornil(L, 1))
+	if (!lua_isnil(L, 1))
 		lua_getfield(L, -1, lua_tostring(L, 1));
 	return 1;
 }

@@ -201,7 +201,6 @@ int runtime_init(struct runtime *rt)
 	ev_async_init(&rt->interrupt_async, on_interrupt);
 	rt->interrupt_async.data = rt;
 	ev_async_start(rt->loop, &rt->interrupt_async);
-	ev_unref(rt->loop);
 	the_runtime = rt;
 	sigemptyset(&sa.sa_mask);
 	sigaction(SIGINT, &sa, NULL);
@@ -226,18 +225,30 @@ void runtime_run(struct runtime *rt, struct task *task)
 	rt->awaited = NULL;
 }
 
+static void on_finish_timer(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)timer;
+	(void)events;	/* it only ends a pass of the loop */
+}
+
 void runtime_finish(struct runtime *rt)
 {
-	/* A task may answer a cancellation by waiting again (cleanup); not for ever. */
-	for (int round = 0; rt->tasks && round < 100; round++) {
+	struct ev_timer tick;
+
+	ev_timer_init(&tick, on_finish_timer, 0.1, 0.1);
+	ev_timer_start(rt->loop, &tick);
+	/* A task may answer its cancellation by waiting for a cleanup; not for ever. */
+	for (int round = 0; rt->tasks && round < 50; round++) {
 		for (struct task *t = rt->tasks, *next; t; t = next) {
 			next = t->next;
 			t->quiet = true;
 			if (round % 10 == 0)
 				task_cancel(t, "canceled");
 		}
-		ev_run(rt->loop, round % 10 ? EVRUN_ONCE : EVRUN_NOWAIT);
+		ev_run(rt->loop, EVRUN_ONCE);
 	}
+	ev_timer_stop(rt->loop, &tick);
 	workers_finish(rt);
 	lua_close(rt->L);
 	rt->L = NULL;

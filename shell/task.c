@@ -55,13 +55,26 @@ static int after_wait(lua_State *L, int status, lua_KContext ctx)
 	return t->k(L, status, t->ctx);
 }
 
+static bool can_wait(lua_State *L)
+{
+	struct task *t = runtime_of(L)->running;
+
+	return t && t->co == L && lua_isyieldable(L);
+}
+
+void task_check_wait(lua_State *L)
+{
+	if (!can_wait(L))
+		nerv_error(L, "this call waits, and here nothing can wait: not inside a task");
+}
+
 int task_wait(lua_State *L, struct wait *w, lua_KContext ctx, lua_KFunction k)
 {
 	struct task *t = runtime_of(L)->running;
 
-	if (!t || t->co != L || !lua_isyieldable(L)) {
+	if (!can_wait(L)) {
 		w->cancel(w);
-		return nerv_error(L, "this call waits, and here nothing can wait: not inside a task");
+		task_check_wait(L);
 	}
 	w->task = t;
 	t->wait = w;
@@ -235,7 +248,6 @@ void tasks_init(struct runtime *rt)
 	ev_prepare_init(&rt->ready_prepare, on_prepare);
 	rt->ready_prepare.data = rt;
 	ev_prepare_start(rt->loop, &rt->ready_prepare);
-	ev_unref(rt->loop);
 	ev_idle_init(&rt->ready_idle, on_idle);
 }
 

@@ -29,6 +29,9 @@ struct wait {
  * a task" where Lua cannot yield. */
 int task_wait(lua_State *L, struct wait *w, lua_KContext ctx, lua_KFunction k);
 
+/* Raises "not inside a task" where task_wait() would: for what must not even begin there. */
+void task_check_wait(lua_State *L);
+
 /* The event has come. The task goes on in the next pass of the loop, never inside
  * this call. No effect when nobody waits. */
 void wait_done(struct wait *w);

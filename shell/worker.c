@@ -84,8 +84,7 @@ int worker_call(lua_State *L, int idx, struct job *job, lua_KContext ctx, lua_KF
 {
 	struct runtime *rt = runtime_of(L);
 
-	if (!rt->running || !lua_isyieldable(L))
-		return nerv_error(L, "this call waits, and here nothing can wait: not inside a task");
+	task_check_wait(L);
 	if (!rt->thread_count)
 		start_threads(rt);
 	if (!rt->thread_count)
@@ -115,7 +114,6 @@ int workers_init(struct runtime *rt)
 	ev_async_init(&rt->finished_async, on_finished);
 	rt->finished_async.data = rt;
 	ev_async_start(rt->loop, &rt->finished_async);
-	ev_unref(rt->loop);
 	return 0;
 }
 

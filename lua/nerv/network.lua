@@ -79,12 +79,18 @@ local function port_operations(def, picker, operations, allocations)
   return ports, names
 end
 
+local function load_archetype(what, name)
+  if name == nil then
+    fail(("%s: option 'archetype' is missing; there are %s"):format(what, table.concat(archetypes.list(), ", ")))
+  end
+  local def, message = archetypes.load(name)
+  if not def then fail(("%s: %s"):format(what, message)) end
+  return def
+end
+
 local function draft_create(state, spec)
   if type(spec) ~= "table" then fail("network.create: a table of options is expected") end
-  if type(spec.archetype) ~= "string" then
-    fail("network.create: option 'archetype' is missing; there are " .. table.concat(archetypes.list(), ", "))
-  end
-  local def = must(archetypes.load(spec.archetype))
+  local def = load_archetype("network.create", spec.archetype)
   local values = checked("network.create", options.join(def.network, COMMON_NETWORK), spec)
   if state:network(values.name) then fail(("network.create: network '%s' exists"):format(values.name)) end
   local home = values.home or lab.here()
@@ -243,8 +249,12 @@ local function draft_delete(state, net_name, endpoint_names)
 end
 
 local function draft_update(state, net_name, changes)
+  if type(changes) ~= "table" then fail("network.update: a table of options is expected") end
+  if changes.name ~= nil and changes.name ~= net_name then fail("network.update: a network keeps its name") end
+  if changes.home ~= nil then checked("network.update", { home = COMMON_NETWORK.home }, { home = changes.home }) end
   local row = network_row(state, net_name)
-  local def = changes.archetype and must(archetypes.load(changes.archetype)) or definition(state, row)
+  local def = changes.archetype ~= nil and load_archetype("network.update", changes.archetype)
+    or definition(state, row)
   local former = options.join(json.decode(row.parked) or {}, json.decode(row.options) or {})
   local merged = options.join(former, given_options(changes, COMMON_NETWORK))
   local known, parked = {}, {}
@@ -364,9 +374,16 @@ end
 function Network.__eq(a, b) return rawget(a, "name") == rawget(b, "name") end
 
 local function as_list(specs, what)
-  if type(specs) ~= "table" then fail(what .. ": a table of options is expected") end
-  if #specs > 0 then return specs, true end
-  return { specs }, false
+  local list = type(specs) == "table" and #specs > 0 and specs or { specs }
+  for i = 1, math.max(1, #list) do
+    if type(list[i]) ~= "table" then fail(what .. ": a table of options is expected") end
+  end
+  return list, list == specs
+end
+
+local function as_names(names)
+  if type(names) ~= "table" then fail("network:delete_endpoints: an array of names is expected") end
+  return names
 end
 
 --- Creates an endpoint, or all of a list in one change.
@@ -409,6 +426,7 @@ end
 -- @tparam table names array of names
 function methods:delete_endpoints(names)
   local state = lab.state()
+  as_names(names)
   self.last_change = change.run(state, function() return draft_delete(state, self.name, names) end)
   return true
 end
@@ -430,7 +448,7 @@ function methods:plan(verb, argument)
     endpoint = function() return draft_endpoints(state, self.name, (as_list(argument, "network:plan"))) end,
     update = function() return draft_update(state, self.name, argument) end,
     delete = function() return draft_delete(state, self.name) end,
-    delete_endpoints = function() return draft_delete(state, self.name, argument) end,
+    delete_endpoints = function() return draft_delete(state, self.name, as_names(argument)) end,
   }
   if not drafts[verb] then
     local near = registry.nearest(tostring(verb), options.sorted_keys(drafts))

@@ -163,6 +163,11 @@ local function make_tables(connection)
     tables[info.name] = setmetatable({ info = info, connection = connection }, Table)
   end
   return setmetatable(tables, { __index = function(_, name)
+    local fitting = {}   -- P4 names have dots; a suffix that fits only one will do, as in BMv2's CLI
+    for _, full in ipairs(names) do
+      if full:sub(-#tostring(name) - 1) == "." .. tostring(name) then fitting[#fitting + 1] = full end
+    end
+    if #fitting == 1 then return tables[fitting[1]] end
     local near = registry.nearest(tostring(name), names)
     registry.fail(("the switch has no table '%s'%s"):format(tostring(name),
       near and ("; did you mean '%s'?"):format(near) or "; it has " .. table.concat(names, ", ")))

@@ -136,8 +136,8 @@ function M.check(what, description, values)
     end
     local good, message = types[option.type](value)
     if not good then
-      return nil, ("%s: %s = %s: %s"):format(what, key,
-        type(value) == "string" and ("%q"):format(value) or tostring(value), message)
+      local shown = type(value) == "string" and ("%q"):format(value):gsub("\\\n", "\\n") or tostring(value)
+      return nil, ("%s: %s = %s: %s"):format(what, key, shown, message)
     end
     result[key] = M.value(option, value)
   end

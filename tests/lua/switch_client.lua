@@ -1,12 +1,12 @@
--- switch_client: a real nerv-nve in a namespace of its own; tables, counters, ports, errors, many entries, a switch that
--- hangs or dies, cancelled calls.
+-- switch_client: a real nerv-nve in a namespace of its own; tables, counters, ports, errors, many entries, a switch
+-- that hangs or dies, cancelled calls.
 local tap <const> = require "tap"
 local switch_client <const> = require "nerv.switch_client"
 local paths <const> = require "nerv.paths"
 local tools <const> = require "nerv.tools"
 
 local ns <const> = "C-" .. digest.random(4)
-local rounds <const> = math.tointeger(os.getenv("NERV_ROUNDS") or 1)
+local rounds <const> = tonumber(os.getenv("NERV_ROUNDS") or 1)
 local MANY <const> = 100000
 
 local function code(_, _, c) return c end
@@ -109,7 +109,9 @@ local function test_refusals()
   tap.eq({ select(3, connection:add("tags", entries)) }, { "BAD_MATCH_KEY", 8999 }, "a key of a wrong length")
   entries[8999] = { key = { "\0\0" }, action = "to_port", data = { "\0" } }
   tap.eq({ select(3, connection:add("tags", entries)) }, { "BAD_MATCH_KEY", 8999 }, "a key with too few fields")
-  for _, key in ipairs { { value = "\0\0", prefix = 3 }, { value = "\0\0", mask = "\0\1" }, { first = "\0", last = "\1" }, true } do
+  local others <const> = { { value = "\0\0", prefix = 3 }, { value = "\0\0", mask = "\0\1" },
+    { first = "\0", last = "\1" }, true }
+  for _, key in ipairs(others) do
     entries[8999] = { key = { "\0\0", key }, action = "to_port", data = { "\0" }, priority = 3 }
     tap.eq({ select(3, connection:add("tags", entries)) }, { "BAD_MATCH_KEY", 8999 }, "a key of another kind of match")
   end
@@ -145,7 +147,8 @@ local function test_ports()
     "both are listed")
   tap.eq(code(connection:add_port("c-out", 3)), "ERROR", "an interface is one port only")
 
-  local h = assert(connection:add("ingress_ports", { { key = { u16(1) }, action = "to_tag", data = { u16(100), u16(2) } } }))
+  local h = assert(connection:add("ingress_ports",
+    { { key = { u16(1) }, action = "to_tag", data = { u16(100), u16(2) } } }))
   local frame = "\2\0\0\0\0\1\2\0\0\0\0\2\x88\xb5" .. ("x"):rep(50)
   do
     local sender = assert(packet.open { link = "c-in-peer", netns = ns })
@@ -333,7 +336,9 @@ local function test_connect()
   tap.note(tostring(message), tostring(c))
   listener:close()
   server:cancel()
-  for _, options in ipairs { {}, { host = "a" }, { port = 1 }, { path = "/a", host = "b", port = 1 }, { path = "/a", port = 1 } } do
+  local wrong <const> = { {}, { host = "a" }, { port = 1 }, { path = "/a", host = "b", port = 1 },
+    { path = "/a", port = 1 } }
+  for _, options in ipairs(wrong) do
     tap.raises(function() switch_client.connect(options) end, "either path, or host and port", "where is the switch?")
   end
   tap.raises(function() switch_client.connect { path = "" } end, "path is empty", "an empty path")
@@ -345,7 +350,8 @@ end
 
 local function test_misuse()
   local function bad(pattern, entry, text)
-    tap.raises(function() connection:add("tags", { tags(1)[1], entry }) end, "nerv.switch:add: entry 2: " .. pattern, text)
+    tap.raises(function() connection:add("tags", { tags(1)[1], entry }) end,
+      "nerv.switch:add: entry 2: " .. pattern, text)
   end
   bad("it must be", 5, "an entry is a table")
   bad("option 'key' is missing", { action = "to_port" }, "with a key")
@@ -369,14 +375,15 @@ local function test_misuse()
   tap.raises(function() connection:add("tags") end, "entries", "entries are required")
   tap.raises(function() connection:entries("a\0b") end, "NUL", "no NUL in names")
   tap.raises(function() connection.info() end, "colon", "methods want a colon")
-  tap.raises(function() coroutine.wrap(function() connection:info() end)() end, "not inside a task", "in a plain coroutine")
+  tap.raises(function() coroutine.wrap(function() connection:info() end)() end, "not inside a task",
+    "in a plain coroutine")
   tap.eq(connection:info().device_id, 7, "nothing is stuck")
 end
 
 local function test_tcp()
   local path <const> = dir .. "/here.sock"
-  local here = assert(process.spawn { argv = { paths.libexec() .. "/nerv-nve", "--log-level", "error", "--thrift-socket", path,
-    "--thrift-port", "0", dir .. "/sw.json" } })
+  local here = assert(process.spawn { argv = { paths.libexec() .. "/nerv-nve", "--log-level", "error",
+    "--thrift-socket", path, "--thrift-port", "0", dir .. "/sw.json" } })
   local c = tap.eventually(20, function() return switch_client.connect { path = path } end)
   local port = c:info().thrift_port
   local tcp <close> = assert(switch_client.connect { host = "127.0.0.1", port = port })

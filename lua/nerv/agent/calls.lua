@@ -1,0 +1,67 @@
+--- The calls that an agent answers on its socket; see protocol.lua.
+local desired <const> = require "nerv.desired"
+local engine <const> = require "nerv.engine"
+local file <const> = require "nerv.file"
+local process <const> = require "nerv.process"
+local protocol <const> = require "nerv.protocol"
+
+--- @tparam table self the agent
+-- @return name -> handler
+return function(self)
+  local calls = {}
+
+  function calls.hello()
+    return { node = self.name, instance = self.instance.id, db = self.remote, lab = self.lab,
+      run_dir = self.instance.run_dir, state_dir = self.instance.state_dir, pid = process.self() }
+  end
+
+  -- Held open by a shell: a lab lives as long as one of these does.
+  function calls.hold(_, connection)
+    self.holders = self.holders + 1
+    protocol.send(connection, calls.hello())
+    connection:read_frame()
+    self.holders = self.holders - 1
+    if self.lab and self.holders == 0 then self.finish:close() end
+  end
+
+  function calls.keep()
+    self.lab = false
+    file.remove(self.instance.state_dir .. "/temporary")
+    return { ok = true }
+  end
+
+  function calls.plan(request)
+    return self:exclusive(function()
+      local view = desired.draft_view(self.state, self.name, request.draft)
+      local wanted, message = self:wanted(view, request.objects)
+      if not wanted then return nil, message, "EINVAL" end
+      local plan
+      plan, message = self:plan(wanted)
+      if not plan then return nil, message, "EBUSY" end
+      local operations = {}
+      for _, phase in ipairs(engine.PHASES) do
+        local listed = engine.describe(plan[phase])
+        table.move(listed, 1, #listed, #operations + 1, operations)
+      end
+      return { operations = operations }
+    end)
+  end
+
+  function calls.operations(request)
+    return { operations = self.journal[request.change] or {} }
+  end
+
+  function calls.verify(request)
+    return self:exclusive(function()
+      local operations, message = self:converge({ request.network }, true)
+      if not operations then return nil, message, "EIO" end
+      return { operations = operations }
+    end)
+  end
+
+  function calls.exec(request, connection)
+    return require("nerv.execute").serve(self, request, connection)
+  end
+
+  return calls
+end

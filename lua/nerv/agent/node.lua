@@ -1,0 +1,54 @@
+--- The node as kinds and the supervisor see it: names, paths, its switches.
+local digest <const> = require "nerv.digest"
+local file <const> = require "nerv.file"
+local kinds <const> = require "nerv.kinds"
+local nve <const> = require "nerv.nve"
+local paths <const> = require "nerv.paths"
+
+local M = {}
+
+--- @tparam table agent instance, name, cgroup, remote (once it is known)
+-- @tparam function log writes a line
+function M.new(agent, log)
+  local inst = agent.instance
+  local node = { instance = inst.id, run_dir = inst.run_dir, name = agent.name, log = log,
+    cgroup = agent.cgroup, switches = {} }
+
+  function node.alias(owner) return ("nerv:%s:%s"):format(inst.id, owner) end
+  function node.owner_of_alias(alias)
+    local id, owner = tostring(alias or ""):match("^nerv:(%x+):(.+)$")
+    return id == inst.id and owner or nil
+  end
+  function node.fresh_group() return 0x40000000 + tonumber(digest.random(4), 16) % 0x3fffffff end
+  function node.namespace_path(ns) return kinds.get("netns").path(ns.p, node) end
+
+  local words = { exe = paths.exe(), libexec = paths.libexec(), p4 = paths.p4(),
+    run = inst.run_dir, state = inst.state_dir }
+  function node.substitute(text)
+    words.db = agent.remote
+    return (text:gsub("%${(%w+)}", words))
+  end
+  function node.mount_bpf()
+    local dir = inst.run_dir .. "/bpf"
+    local good, message, code = file.mkdir(dir, { parents = true })
+    if not good then return nil, message, code end
+    if file.stat(dir).dev ~= file.stat(inst.run_dir).dev then return true end
+    return file.mount { source = "bpf", target = dir, type = "bpf" }
+  end
+  function node.open_switch(name)
+    if not node.switches[name] then
+      local sw, message, code = nve.connect(inst.run_dir .. "/" .. name .. ".sock")
+      if not sw then return nil, message, code end
+      node.switches[name] = sw
+    end
+    return node.switches[name]
+  end
+  function node.close_switch(name)
+    if node.switches[name] then node.switches[name]:close() end
+    node.switches[name] = nil
+  end
+  function node.service_restarted(p) node.close_switch(p.name) end
+  return node
+end
+
+return M

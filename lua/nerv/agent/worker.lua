@@ -1,0 +1,313 @@
+--- What an agent does to its node: evaluates rows, plans, applies phases of Changes, mends.
+-- One task at a time works on the system (Worker:exclusive).
+local desired <const> = require "nerv.desired"
+local engine <const> = require "nerv.engine"
+local json <const> = require "nerv.json"
+local kinds <const> = require "nerv.kinds"
+local publish <const> = require "nerv.publish"
+local runtime <const> = require "nerv.runtime"
+local snapshot <const> = require "nerv.snapshot"
+local task <const> = require "nerv.task"
+
+-- Fields: name, state, view, engine, node, networks, facts, journal, reported, retries.
+local Worker = {}
+Worker.__index = Worker
+
+-- Seconds before a failing need is tried again, first and at most.
+local RETRY_FIRST <const>, RETRY_MAX <const> = 1, 60
+
+-- Network and endpoint of an owner: "blue", "blue:h1".
+local function split(owner)
+  local net, name = owner:match("^([^:]+):(.+)$")
+  return net or owner, name
+end
+
+-- What an owner wants that is to go.
+local EMPTY <const> = { by_key = {}, claims = {} }
+Worker.EMPTY = EMPTY
+
+--- The evaluated network on this node, kept until its row or its endpoints' presence changes.
+function Worker:network(view, name, fresh)
+  local known = self.networks[name]
+  if known and not fresh and not view.draft then return known end
+  local facts = self.facts[name] or {}
+  local network, message = desired.network(view, name, facts)
+  if message then return nil, message end
+  if not view.draft then self.networks[name] = network end
+  return network
+end
+
+--- The owners on this node that objects of a change concern, with their sets: the network
+-- itself, and the endpoints that are named; all endpoints when the network's own row changed.
+-- @return array of { owner =, set = }, in the order of creation; or nil and a message
+function Worker:wanted(view, objects)
+  local nets, order = {}, {}
+  for _, object in ipairs(objects) do
+    local net, endpoint = split(object.owner)
+    if object.table ~= "Node" then
+      if not nets[net] then
+        nets[net] = { names = {} }
+        order[#order + 1] = net
+      end
+      if object.table == "Network" then nets[net].changed = true end
+      if endpoint and object.node == self.name then
+        table.insert(nets[net].names, endpoint)
+        nets[net].names[endpoint] = true
+      end
+    end
+  end
+  local result = {}
+  for _, net in ipairs(order) do
+    local network, message = self:network(view, net, true)
+    if message then return nil, message end
+    result[#result + 1] = { owner = net, set = network and network.set or EMPTY }
+    local names = nets[net].names
+    if nets[net].changed then
+      for _, name in ipairs(view:endpoint_names(net)) do
+        if not names[name] then names[#names + 1] = name end
+      end
+    end
+    for i, name in ipairs(names) do
+      local set
+      set, message = desired.endpoint(view, network, net, name)
+      if not set then return nil, message end
+      result[#result + 1] = { owner = net .. ":" .. name, set = set }
+      if i % 50 == 0 then task.sleep(0) end
+    end
+  end
+  return result
+end
+
+--- The merged plan for a list of { owner, set }.
+function Worker:plan(wanted)
+  local plans = {}
+  for i, one in ipairs(wanted) do
+    local plan, message = self.engine:plan(one.owner, one.set)
+    if not plan then return nil, message end
+    plans[i] = plan
+  end
+  return engine.merge(plans)
+end
+
+-- Facts that a function asked for and that are there now.
+function Worker:learn_facts(name)
+  local network = self.networks[name]
+  if not network or not next(network.missing) then return false end
+  local learned = false
+  for _, need in ipairs(network.set) do
+    local kind = kinds.get(need.kind)
+    for _, field in ipairs(kind.facts or {}) do
+      local fact = rawget(need, "p").name and need.p.name .. "." .. field
+      if fact and network.missing[fact] then
+        self.facts[name] = self.facts[name] or {}
+        self.facts[name][fact] = kind.fact(need.p, field, self.node)
+        learned = learned or self.facts[name][fact] ~= nil
+      end
+    end
+  end
+  return learned
+end
+
+local function report(self, change, text)
+  return self.state:transact {
+    { op = "wait", table = "Change", where = { { "_uuid", "==", change._uuid } },
+      columns = { "phase" }, ["until"] = "==", rows = { { phase = change.phase } }, timeout = 0 },
+    { op = "mutate", table = "Change", where = { { "_uuid", "==", change._uuid } },
+      mutations = { { "reports", "delete", { self.name } },
+        { "reports", "insert", { [self.name] = text } } } } }
+end
+
+function Worker:node_wanted()
+  local set, message = desired.node(self.view)
+  if not set then return nil, message end
+  return { { owner = "node " .. self.name, set = set } }
+end
+
+-- Phases of a change that are applied together: the one that is due, or all of them.
+local phases_of <const> = { make = { "make" }, switch = { "make", "switch" },
+  sweep = engine.PHASES, undo = engine.PHASES }
+
+local function remaining(plan, done)
+  for _, phase in ipairs(engine.PHASES) do
+    if not done[phase] and #plan[phase] > 0 then return true end
+  end
+  return false
+end
+
+--- Applies one phase of a change on this node.
+-- @return the report for it
+function Worker:phase(change)
+  local objects = json.decode(change.objects) or {}
+  local wanted, message = self:wanted(self.view, objects)
+  if not wanted then return "failed: " .. message end
+  for _, object in ipairs(objects) do
+    if object.table == "Node" and object.owner == self.name then
+      local own
+      own, message = self:node_wanted()
+      if not own then return "failed: " .. message end
+      table.move(own, 1, #own, #wanted + 1, wanted)
+      for _, net in ipairs(self.state:list "Network") do
+        local more = self:wanted(self.view, { { table = "Network", owner = net.name } })
+        table.move(more or {}, 1, #(more or {}), #wanted + 1, wanted)
+      end
+    end
+  end
+  local plan
+  plan, message = self:plan(wanted)
+  if not plan then return "failed: " .. message end
+  local journal = self.journal[change._uuid] or {}
+  self.journal[change._uuid] = journal
+  local done = {}
+  for _, phase in ipairs(phases_of[change.phase]) do
+    local good
+    table.move(engine.describe(plan[phase]), 1, #engine.describe(plan[phase]), #journal + 1, journal)
+    good, message = self.engine:apply(plan[phase])
+    if not good then
+      if change.phase == "sweep" or change.phase == "undo" then self:retry_later(wanted) end
+      return "failed: " .. message
+    end
+    done[phase] = true
+  end
+  for _, one in ipairs(wanted) do
+    if self:learn_facts(one.owner) and change.phase == "make" then
+      return self:phase(change)   -- once more, with the facts it asked for
+    end
+  end
+  return remaining(plan, done) and change.phase or change.phase == "undo" and "undo" or "converged"
+end
+
+local function in_order(a, b) return a.serial < b.serial end
+
+function Worker:due()
+  local due = {}
+  for _, change in ipairs(self.state:list "Change") do
+    if phases_of[change.phase] and (change.reports[self.name] or ""):match("^%l+") ~= change.phase
+      and not self.reported[change._uuid .. change.phase] then
+      for _, node in ipairs(change.nodes) do
+        if node == self.name then due[#due + 1] = change end
+      end
+    end
+  end
+  table.sort(due, in_order)
+  return due
+end
+
+local function status(self, owner, state, message)
+  local row
+  for _, candidate in ipairs(self.state:list "Status") do
+    if candidate.owner == owner and candidate.node == self.name then row = candidate end
+  end
+  if row and row.state == state and row.error == message then return end
+  if state == "active" then
+    if row then
+      self.state:transact { { op = "delete", table = "Status", where = { { "_uuid", "==", row._uuid } } } }
+    end
+    return
+  end
+  if row then
+    self.state:transact { { op = "update", table = "Status", where = { { "_uuid", "==", row._uuid } },
+      row = { state = state, error = message } } }
+  else
+    self.state:transact { { op = "insert", table = "Status",
+      row = { owner = owner, node = self.name, state = state, error = message, facts = "{}" } } }
+  end
+end
+
+-- One task at a time works on the system: calls that need it take turns with `work`.
+local function exclusive(self, f, ...)
+  while self.busy do task.sleep(0.002) end
+  self.busy = true
+  local results = table.pack(pcall(f, self, ...))
+  self.busy = false
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+Worker.exclusive = exclusive
+
+-- After `done` a failing need is tried for ever, and shown in the state meanwhile.
+function Worker:retry_later(wanted)
+  for _, one in ipairs(wanted) do
+    if not self.retries[one.owner] then
+      self.retries[one.owner] = { delay = RETRY_FIRST, at = runtime.now() + RETRY_FIRST }
+    end
+  end
+end
+
+local function retry(self)
+  for owner, r in pairs(self.retries) do
+    if runtime.now() >= r.at then
+      local good, message = self:exclusive(self.converge, { owner })
+      if good then
+        self.retries[owner] = nil
+        status(self, owner, "active", "")
+      else
+        r.delay = math.min(r.delay * 2, RETRY_MAX)
+        r.at = runtime.now() + r.delay
+        status(self, owner, "failed", message)
+      end
+      return   -- the table may have changed
+    end
+  end
+end
+
+--- Makes owners equal to their rows in one go, after reading them back from the system.
+-- @return the described operations, or nil and a message
+function Worker:converge(owners, verify)
+  local objects = {}
+  for i, owner in ipairs(owners) do
+    local _, endpoint = split(owner)
+    objects[i] = { table = endpoint and "Endpoint" or "Network", owner = owner, node = self.name }
+  end
+  local wanted, message = self:wanted(self.view, objects)
+  if not wanted then return nil, message end
+  if verify then
+    local snap = snapshot.new(self.node)
+    for _, one in ipairs(wanted) do self.engine:verify(one.owner, one.set, snap) end
+  end
+  local plan
+  plan, message = self:plan(wanted)
+  if not plan then return nil, message end
+  local operations = {}
+  for _, phase in ipairs(engine.PHASES) do
+    local listed = engine.describe(plan[phase])
+    table.move(listed, 1, #listed, #operations + 1, operations)
+    local good
+    good, message = self.engine:apply(plan[phase])
+    if not good then return nil, message end
+  end
+  return operations
+end
+
+-- What is remembered of Changes goes with their rows.
+local function forget_old(self)
+  for uuid in pairs(self.journal) do
+    if not self.state.rows.Change[uuid] then self.journal[uuid] = nil end
+  end
+  for key, uuid in pairs(self.reported) do
+    if not self.state.rows.Change[uuid] then self.reported[key] = nil end
+  end
+end
+
+--- Follows the Changes until cancelled.
+function Worker:follow()
+  local watch <close> = self.state.db:watch { "Change" }
+  while true do
+    local due = self:due()
+    for _, change in ipairs(due) do
+      local good, text = pcall(self.exclusive, self, self.phase, change)
+      if not good then
+        self.node.log(("change %s: %s"):format(change.text, tostring(text)))
+        text = "failed: " .. tostring(text)
+      end
+      if not text:find("^failed") and text ~= "converged" then text = change.phase end
+      self.reported[change._uuid .. change.phase] = change._uuid
+      report(self, change, text)
+    end
+    retry(self)
+    forget_old(self)
+    publish.run(self.state, self.node, self.engine)
+    if #due == 0 then watch:all(next(self.retries) and 0.5 or 5) end
+  end
+end
+
+return Worker

@@ -109,7 +109,7 @@ function M.run(path, request, streams)
   reply, message, code = protocol.receive(connection)
   if not reply then return nil, message, code end
   if reply.error then return nil, reply.error, reply.code end
-  local input <close> = task.spawn(function()
+  local input_task <close> = task.spawn(function()   -- luacheck: ignore (it ends with this scope)
     if streams.stdin then
       send_input(connection, streams.stdin)
     else

@@ -145,12 +145,11 @@ local function allocate(picker, def, net_name, net_options, values, allocations)
   for _, name in ipairs(options.sorted_keys(def.endpoint)) do
     local option = def.endpoint[name]
     local range = option.allocate and net_options[option.allocate]
-    local value, row
+    local row
     if range and values[name] then
-      value, row = must(picker:fixed_address(net_name, range, values[name]))
+      row = select(2, must(picker:fixed_address(net_name, range, values[name])))
     elseif range then
-      value, row = must(picker:address(net_name, range))
-      allocated[name] = value
+      allocated[name], row = must(picker:address(net_name, range))
     end
     if row then allocations[#allocations + 1] = row end
   end

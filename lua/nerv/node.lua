@@ -12,6 +12,8 @@ local M = {}
 local Node = { __name = "node" }
 local methods = {}
 
+-- Numbers from 16 on belong to networks.
+local MAX_EGRESS <const> = 15
 local OPTIONS <const> = {
   egress = { type = "table", doc = "physical interfaces of the NVE: name = \"shared\" or \"dedicated\"" },
 }
@@ -49,6 +51,10 @@ end
 function M.here() return object(lab.here()) end
 
 local function check_egress(egress)
+  local count = #options.sorted_keys(egress)
+  if count > MAX_EGRESS then
+    registry.fail(("node:update: egress: %d ports, but a node has at most %d"):format(count, MAX_EGRESS))
+  end
   for name, mode in pairs(egress) do
     if type(name) ~= "string" or (mode ~= "shared" and mode ~= "dedicated") then
       registry.fail(("node:update: egress %s: \"shared\" or \"dedicated\" is expected, not %s"):format(
@@ -66,7 +72,8 @@ function methods:update(changes)
   local state = lab.state()
   self.last_change = change.run(state, function()
     local row = change.wait_idle(state, function() return row_of(self) end)
-    local merged = options.join(json.decode(row.options) or {}, changes)
+    local former = state_module.number_egress(json.decode(row.options) or {})
+    local merged = state_module.number_egress(options.join(former, changes))
     return { text = "update node " .. self.name, nodes = { self.name },
       objects = { { table = "Node", owner = self.name, verb = "update", before = { options = row.options } } },
       operations = { { op = "update", table = "Node", where = { { "_uuid", "==", row._uuid } },

@@ -4,6 +4,7 @@
 --        sw.tables.tags:dump()
 --        sw.tables.ipv4_lpm:add{ key = {...}, action = "forward", data = {...} }
 local registry <const> = require "nerv.registry"
+local cidr <const> = require "nerv.cidr"
 
 local M = {}
 
@@ -13,19 +14,16 @@ local function encode(what, value, bits)
   local number = math.type(value) == "integer" and value or nil
   if type(value) == "string" then
     local mac = { value:match("^(%x%x):(%x%x):(%x%x):(%x%x):(%x%x):(%x%x)$") }
-    local ip = { value:match("^(%d+)%.(%d+)%.(%d+)%.(%d+)$") }
+    local hex = value:match("^0x0*(%x+)$")
     if #mac == 6 and bits == 48 then
       return (value:gsub(":", ""):gsub("..", function(h) return string.char(tonumber(h, 16)) end))
-    elseif #ip == 4 and bits == 32 then
-      return string.char(table.unpack(ip))
-    elseif value:match("^0x%x+$") then
-      local hex = value:sub(3)
-      if #hex <= 2 * size then
-        hex = ("0"):rep(2 * size - #hex) .. hex
-        return (hex:gsub("..", function(h) return string.char(tonumber(h, 16)) end))
-      end
+    elseif hex and size > 7 then
+      local bytes = (("0"):rep(2 * size - #hex) .. hex):gsub("..", function(h) return string.char(tonumber(h, 16)) end)
+      local fits = #bytes == size and (bits % 8 == 0 or bytes:byte() < 1 << bits % 8)
+      if fits then return bytes end
+    elseif not hex or #hex <= 2 * size then   -- longer ones would wrap around
+      number = bits == 32 and cidr.number(value) or math.tointeger(tonumber(value))
     end
-    number = math.tointeger(tonumber(value))
   elseif type(value) == "boolean" then
     number = value and 1 or 0
   end

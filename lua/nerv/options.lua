@@ -125,6 +125,7 @@ end
 -- @tparam string what the call, for messages: "network.create"
 -- @return a new table with the defaults filled in, or nil and a message
 function M.check(what, description, values)
+  if type(values) ~= "table" then return nil, what .. ": a table of options is expected" end
   local result = {}
   for key, value in pairs(values) do
     local option = description[key]

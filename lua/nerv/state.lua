@@ -118,14 +118,34 @@ function State:running(row)
   if change and not M.ENDED[change.phase] then return change end
 end
 
---- Names of the egress ports of a node, in the order of their numbers, with their modes.
+--- A node's options with a number for each egress port: those that have one keep it, so that a
+-- port's traffic goes on while others come and go.
+function M.number_egress(options)
+  local numbers, taken, new = {}, {}, {}
+  for name in pairs(options.egress or {}) do
+    local number = options.egress_numbers and options.egress_numbers[name]
+    if number then numbers[name], taken[number] = number, true
+    else new[#new + 1] = name end
+  end
+  table.sort(new)
+  local number = 1
+  for _, name in ipairs(new) do
+    while taken[number] do number = number + 1 end
+    numbers[name], taken[number] = number, true
+  end
+  options.egress_numbers = numbers
+  return options
+end
+
+--- The egress ports of a node in the order of their numbers, with their modes.
 -- @return array of { interface =, mode =, port = number }
 function M.egress(node_row)
   local list = {}
-  local egress = (json.decode(node_row.options or "{}") or {}).egress or {}
-  for name, mode in pairs(egress) do list[#list + 1] = { interface = name, mode = mode } end
-  table.sort(list, function(a, b) return a.interface < b.interface end)
-  for i, port in ipairs(list) do port.port = i end
+  local options = M.number_egress(json.decode(node_row.options or "{}") or {})
+  for name, mode in pairs(options.egress or {}) do
+    list[#list + 1] = { interface = name, mode = mode, port = options.egress_numbers[name] }
+  end
+  table.sort(list, function(a, b) return a.port < b.port end)
   return list
 end
 

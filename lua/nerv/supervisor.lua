@@ -112,13 +112,12 @@ function Supervisor:start(p)
   local service = { p = p, paths = paths, restarts = 0, starting = true }
   file.mkdir(self.node.run_dir .. "/services", { parents = true })
   file.mkdir(self.node.run_dir .. "/log", { parents = true })
-  local good, message, code = self:adopt(service), nil, nil
-  if not good then
-    good, message, code = spawn(self, service)
-    if not good then return nil, message, code end
+  if not self:adopt(service) then
+    local started, why, errno = spawn(self, service)
+    if not started then return nil, why, errno end
   end
   service.watcher = task.spawn(watch, self, service)
-  good, message, code = wait_ready(self, service)
+  local good, message, code = wait_ready(self, service)
   service.starting = false
   if good and service.ended then good, message, code = nil, "service " .. p.name .. " ended", "closed" end
   if not good then

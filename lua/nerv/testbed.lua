@@ -1,11 +1,11 @@
 --- Several nodes on one machine: namespaces that play physical machines, a switch between
 -- them, a full node in each, all on one database.
 local registry <const> = require "nerv.registry"
-local context <const> = require "nerv.context"
 local json <const> = require "nerv.json"
 local lab <const> = require "nerv.lab"
 local network <const> = require "nerv.network"
 local node <const> = require "nerv.node"
+local options <const> = require "nerv.options"
 local runtime <const> = require "nerv.runtime"
 local task <const> = require "nerv.task"
 
@@ -14,6 +14,13 @@ local Testbed = { __name = "testbed" }
 local methods = {}
 Testbed.__index = methods
 
+local OPTIONS <const> = {
+  name = { type = "name", default = "testbed", doc = "name of the network that holds the nodes" },
+  nodes = { type = "integer", default = 2, doc = "number of nodes, from 1 to 250" },
+  rate = { type = "rate", doc = "bits per second of each trunk link; by default unshaped" },
+  prefix = { type = "name", default = "pm", doc = "the nodes' names begin with it" },
+  egress = { type = "string", default = "shared", doc = "\"shared\" or \"dedicated\"" },
+}
 -- Seconds in which the nodes must have joined.
 local JOIN_LIMIT <const> = 30
 
@@ -53,7 +60,6 @@ end
 local function join_rows(names, egress)
   local operations = {}
   for i, name in ipairs(names) do
-    if lab.state():node(name) then registry.fail(("testbed.create: node '%s' exists"):format(name)) end
     operations[i] = { op = "insert", table = "Node", row = { name = name, instance = "", state = "joining",
       seen = 0, run_dir = "", options = json.encode { egress = { trunk0 = egress } } } }
   end
@@ -75,36 +81,44 @@ local function wait_joined(names)
   end
 end
 
+-- Refuses what is wrong before any node is announced.
+-- @return the values, with defaults, and the nodes' names
+local function checked(spec)
+  local values, message = options.check("testbed.create", OPTIONS, spec or {})
+  if not values then registry.fail(message) end
+  if values.nodes < 1 or values.nodes > 250 then
+    registry.fail("testbed.create: nodes must be an integer from 1 to 250")
+  end
+  if values.egress ~= "shared" and values.egress ~= "dedicated" then
+    registry.fail("testbed.create: egress must be \"shared\" or \"dedicated\"")
+  end
+  if #(values.prefix .. values.nodes) > 15 then
+    registry.fail("testbed.create: prefix is too long: a node's name is that of an interface, too, and has at most "
+      .. "15 characters")
+  end
+  if lab.state():network(values.name) then
+    registry.fail(("testbed.create: network '%s' exists"):format(values.name))
+  end
+  local names = {}
+  for i = 1, values.nodes do
+    names[i] = values.prefix .. i
+    if lab.state():node(names[i]) then registry.fail(("testbed.create: node '%s' exists"):format(names[i])) end
+  end
+  return values, names
+end
+
 --- Creates a testbed.
 -- @tparam table spec nodes = how many (2); rate = bits/s or text such as "100mbit" of each trunk
 -- link, by default unshaped; prefix = "pm": names of the nodes; egress = "shared" or "dedicated"
 -- @return the testbed
 -- @usage local tb = testbed.create{ nodes = 2, rate = "100mbit" }
 function M.create(spec)
-  spec = spec or {}
-  local given = {}
-  for key, value in pairs(spec) do given[key] = value end
-  local prefix, egress = given.prefix or "pm", given.egress or "shared"
-  given.prefix, given.egress = nil, nil
-  if not context.valid_name(prefix) then registry.fail("testbed.create: prefix is no name") end
-  if egress ~= "shared" and egress ~= "dedicated" then
-    registry.fail("testbed.create: egress must be \"shared\" or \"dedicated\"")
-  end
-  local count = given.nodes or 2
-  if math.type(count) ~= "integer" or count < 1 or count > 250 then
-    registry.fail("testbed.create: nodes must be an integer from 1 to 250")
-  end
-  local names = {}
-  for i = 1, count do names[i] = prefix .. i end
-  given.nodes, given.count = nil, count
-  given.name, given.archetype = given.name or "testbed", "testbed"
-  given.prefix = prefix
-  given.home = lab.here()
-  network.plan(given)   -- refuses wrong options before any node is announced
-  join_rows(names, egress)
+  local values, names = checked(spec)
+  join_rows(names, values.egress)
   local bed = setmetatable({ names = names }, Testbed)
   local good, message = pcall(function()
-    bed.network = network.create(given)
+    bed.network = network.create { name = values.name, archetype = "testbed", home = lab.here(),
+      count = values.nodes, prefix = values.prefix, rate = values.rate }
     wait_joined(names)
   end)
   if good then return bed end

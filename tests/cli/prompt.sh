@@ -8,26 +8,27 @@ export TERM=dumb INPUTRC=/dev/null NERV_STATE=/dev/null/state
 # type_in LINES ARGUMENT...: types the lines, then Ctrl-D; leaves what the terminal showed in out. A line is typed
 # when the terminal shows a prompt for it.
 type_in() {
-	local lines=$1 line prompts=0
+	local lines=$1 line pid prompts=0
 	shift
 	rm -f seen keys
 	mkfifo keys
 	script -qefc "$(printf '%q ' "$nervsh" "$@")" seen <keys >/dev/null 2>&1 &
-	local pid=$!
+	pid=$!
 	exec 9>keys
 	while IFS= read -r line; do
 		prompts=$((prompts + 1))
 		until_true prompted $prompts || break
-		if [ "$line" = '^C' ]; then printf '\003' >&9; else printf '%s\r' "$line" >&9; fi
+		printf '%s\r' "$line" >&9
 	done <<<"$lines"
-	until_true prompted $((prompts + 1)) && printf '\004' >&9
+	until_true prompted $((prompts + 1)) && printf '\004' >&9 2>/dev/null
 	status=0
 	wait $pid || status=$?
 	exec 9>&-
 	tr -d '\r' <seen >out
 	: >err
 }
-prompted() { [ "$(grep -oE 'nerv> |   >> ' seen | wc -l)" -ge "$1" ]; }
+# Or the program has ended: nothing more will come.
+prompted() { ! kill -0 $pid || [ "$(grep -oE 'nerv> |   >> ' seen | wc -l)" -ge "$1" ]; }
 
 type_in '1 + 1'
 exits 0 "the prompt ends with Ctrl-D"

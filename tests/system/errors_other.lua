@@ -47,7 +47,7 @@ refuses(function() pm1:run() end, "a program and its arguments are expected$", "
 
 -- tables of a switch
 refuses(function() nve.open "pm2" end, "there is no node 'pm2'", "switch: unknown node")
-refuses(function() nve.open("pm1", "nvee") end, "switch nvee of node pm1: ", "switch: unknown name")
+refuses(function() nve.open("pm1", "nvee") end, "node pm1 runs no switch 'nvee'", "switch: unknown name")
 local sw <const> = nve.open "pm1"
 local tags <const>, uplinks <const> = sw.tables.tags, sw.tables.uplinks
 refuses(function() return sw.tables.tag end, "the switch has no table 'tag'; did you mean 'tags'%?$",

@@ -11,7 +11,8 @@ local M = { name = "link", class = "kernel", rank = 20 }
 M.properties = {
   id = { doc = "owner; by default who wants it" },
   kind = { doc = "veth, bridge, or another type of link that the kernel knows", required = true },
-  name = { doc = "name: as it stands inside a namespace, else the interface's name is derived from it", required = true },
+  name = { doc = "name: inside a namespace as it stands, else the interface's name is derived from it",
+    required = true },
   netns = { doc = "namespace it is in; by default the node's own" },
   mac = { doc = "MAC address" },
   mtu = { doc = "MTU in bytes" },

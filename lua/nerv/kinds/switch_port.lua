@@ -25,7 +25,9 @@ return {
   },
   key = function(p) return ("%s %d"):format(p.switch, p.number) end,
   fixed = { "link", "interface" },
-  claims = function(p) return { ("port %d of switch %s"):format(p.number, p.switch) } end,
+  claims = function(p)
+    return { ("interface %s of switch %s"):format(p.link and rawget(p.link, "key") or p.interface, p.switch) }
+  end,
   create = function(list, node)
     return each(list, node, function(sw, p) return sw:add_port(interface(p, node), p.number) end)
   end,

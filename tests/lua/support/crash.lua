@@ -58,8 +58,8 @@ function M.restarted(processes, former)
   end)
 end
 
---- Sends numbered frames from one endpoint to another, about 200 a second, until :stop(), which
--- returns how many were sent and how many of them did not come.
+--- Sends numbered frames from one endpoint to another, about 200 a second, at least 200, until
+-- :stop(), which returns how many were sent and how many of them did not come.
 function M.flow(from, to)
   local function bytes_of(mac)
     return (mac:gsub(":", ""):gsub("%x%x", function(h) return string.char(tonumber(h, 16)) end))
@@ -67,7 +67,7 @@ function M.flow(from, to)
   local head = bytes_of(to.mac) .. bytes_of(from.mac) .. (">I2"):pack(ETHERTYPE)
   local out = assert(packet.open { netns = from.netns, link = "eth0", protocol = 1 })
   local into = assert(packet.open { netns = to.netns, link = "eth0", protocol = ETHERTYPE })
-  local flow = { sent = 0, got = 0, longest = 0 }
+  local flow = { sent = 0, got = 0 }
   local came, stopped = {}, false
   local sender = task.spawn(function()
     while not stopped do
@@ -86,6 +86,7 @@ function M.flow(from, to)
     end
   end)
   function flow:stop()
+    tap.eventually(5, function() return self.sent >= 200 end)
     stopped = true
     sender:wait()
     tap.eventually(2, function() return self.got == self.sent end)
@@ -98,8 +99,8 @@ function M.flow(from, to)
   return flow
 end
 
-local function link_lines(lines, where, prefix)
-  for _, l in ipairs(link.list { netns = where, alias_prefix = prefix }) do
+local function link_lines(lines, where)
+  for _, l in ipairs(link.list { netns = where }) do
     lines[#lines + 1] = ("link %s %s index %d mac %s mtu %d up %s master %s group %d peer %s"):format(l.name,
       l.alias, l.index, l.mac, l.mtu, l.up, l.master, l.group, l.peer_index)
   end
@@ -107,10 +108,10 @@ end
 
 --- What a node has: its links with index, address and alias, the endpoints' namespaces by their
 -- inode with their interface and addresses, the switch's ports and entries with their handles.
--- @return sorted lines
+-- @return lines
 function M.picture(bed, name)
   local n, lines = node.get(name), {}
-  link_lines(lines, bed:netns(name), "nerv:" .. n.instance .. ":")
+  link_lines(lines, bed:netns(name))
   for _, path in ipairs(netns.list(n.run_dir .. "/ns")) do
     local id = path:match("[^/]+$")
     lines[#lines + 1] = ("namespace %s inode %d"):format(id, file.stat(path).ino)
@@ -131,7 +132,7 @@ function M.picture(bed, name)
     end
   end
   sw:close()
-  table.sort(lines)
+  for i, line in ipairs(lines) do lines[i] = name .. ": " .. line end
   return lines
 end
 

@@ -3,6 +3,7 @@ BUILD   ?= build
 PREFIX  ?= /usr
 VERSION := 0.1.0
 V       ?= 0
+MAKEFLAGS += --no-builtin-rules
 Q       := $(if $(filter 1,$(V)),,@)
 say      = $(if $(filter 1,$(V)),,@echo "  $(1)	$(2)";)
 
@@ -139,7 +140,7 @@ bench-programs: $(BUILD)/bench/bare $(BUILD)/bench/p4/big.bpf.o $(BUILD)/bench/p
 
 $(BUILD)/bench/bare: $(BUILD)/obj/tests/bench/bare.o
 	$(Q)mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(SAN) $(LDFLAGS) -o $@ $^
+	$(call say,LD,$@)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lpthread
 
 $(BUILD)/bench/p4/%.bpf.o: tests/bench/%.bpf.c $(wildcard p4/*.h)
 	$(Q)mkdir -p $(@D)

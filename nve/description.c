@@ -148,7 +148,8 @@ static int parse_key(json_t *root, json_t *o, const char *table, struct nve_fiel
 	if (!f->name)
 		return nve_fail(e, -ENOMEM, "out of memory");
 	if (parse_match(kind, &f->match))
-		return nve_fail(e, -EINVAL, "description: key '%s' of table '%s' has match_type '%s', not one of exact, lpm, ternary, valid, range",
+		return nve_fail(e, -EINVAL, "description: key '%s' of table '%s' has match_type '%s', "
+				"not one of exact, lpm, ternary, valid, range",
 				f->name, table, kind ? kind : "");
 	return target_bits(root, h, m, &f->bits, e);
 }

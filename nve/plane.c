@@ -201,7 +201,8 @@ int nve_plane_check_netns(struct nve_plane *p, struct nve_error *e)
 	if (stat("/proc/self/ns/net", &st))
 		return nve_fail(e, -errno, "/proc/self/ns/net: %s", strerror(errno));
 	if (st.st_dev != s.netns_dev || st.st_ino != s.netns_ino)
-		return nve_fail(e, -EXDEV, "the pinned data plane belongs to another network namespace (inode %llu): start there, or take it out with --remove",
+		return nve_fail(e, -EXDEV, "the pinned data plane belongs to another network namespace (inode %llu): "
+				"start there, or take it out with --remove",
 				(unsigned long long)s.netns_ino);
 	return 0;
 }

@@ -65,7 +65,8 @@ static int prepare_map(void *arg, const struct nve_map *m, struct nve_error *e)
 		return nve_fail(e, -EINVAL, "the program does not fit its description: map '%s' is of type %d, not %u", m->symbol,
 				bpf_map__type(map), m->type);
 	if (bpf_map__key_size(map) != m->key_bytes || bpf_map__value_size(map) != m->value_bytes)
-		return nve_fail(e, -EINVAL, "the program does not fit its description: map '%s' has keys and values of %u and %u bytes, not %u and %u",
+		return nve_fail(e, -EINVAL, "the program does not fit its description: map '%s' has keys "
+				"and values of %u and %u bytes, not %u and %u",
 				m->symbol, bpf_map__key_size(map), bpf_map__value_size(map), m->key_bytes, m->value_bytes);
 	if (bpf_map__set_max_entries(map, m->max_entries))
 		return nve_fail(e, -EINVAL, "map '%s' cannot have %u entries", m->symbol, m->max_entries);

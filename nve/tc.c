@@ -59,7 +59,8 @@ int nve_tc_attach(uint32_t ifindex, int prog, const uint32_t *known, unsigned in
 	int ret;
 
 	if (id && !is_known(id, known, n))
-		return nve_fail(e, -EBUSY, "program %u of somebody else is its tc ingress filter with priority 1, handle 1: 'tc filter del dev NAME ingress pref 1' removes it",
+		return nve_fail(e, -EBUSY, "program %u of somebody else is its tc ingress filter with priority 1, handle 1: "
+				"'tc filter del dev NAME ingress pref 1' removes it",
 				id);
 	ret = bpf_tc_attach(&hook, &opts);
 	if (ret)

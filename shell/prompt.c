@@ -144,6 +144,7 @@ static int l_foreground(lua_State *L)
 	struct runtime *rt = runtime_of(L);
 
 	task_spawn(L, lua_gettop(L) - 1, "prompt");
+	rt->was_interrupted = rt->insist = false;
 	rt->foreground = lua_touserdata(L, -1);
 	return 1;
 }

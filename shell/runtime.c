@@ -39,9 +39,12 @@ static void on_count(lua_State *L, lua_Debug *ar)
 	struct runtime *rt = runtime_of(L);
 
 	(void)ar;
-	if (rt->interrupted && rt->running) {
+	if ((rt->interrupted || rt->insist) && rt->running) {
 		rt->interrupted = 0;
+		rt->insist = rt->was_interrupted;
 		rt->was_interrupted = true;
+		if (rt->insist)	/* at each instruction, so that it reaches the one behind a pcall */
+			lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
 		lua_pushliteral(L, "interrupted");
 		lua_error(L);
 	}
@@ -118,17 +121,20 @@ static void cancel_exit(struct wait *w)
 
 static int after_exit(lua_State *L, int status, lua_KContext ctx)
 {
+	(void)L;
 	(void)status;
 	(void)ctx;
-	return luaL_error(L, "exit");
+	return 0;	/* not reached: runtime_run() abandons the task */
 }
 
 /* os.exit: leaves in order, so that labs end and the terminal is restored. */
 static int l_exit(lua_State *L)
 {
 	struct runtime *rt = runtime_of(L);
-	struct wait *w = lua_newuserdatauv(L, sizeof(*w), 0);
+	struct wait *w;
 
+	lua_settop(L, 1);
+	w = lua_newuserdatauv(L, sizeof(*w), 0);
 	rt->exit_code = lua_isboolean(L, 1) ? !lua_toboolean(L, 1) : (int)luaL_optinteger(L, 1, 0);
 	rt->has_exit_code = true;
 	ev_break(rt->loop, EVBREAK_ALL);
@@ -223,6 +229,12 @@ void runtime_run(struct runtime *rt, struct task *task)
 	while (!task->done && !rt->has_exit_code)
 		ev_run(rt->loop, EVRUN_ONCE);
 	rt->awaited = NULL;
+	while (rt->has_exit_code && rt->tasks)	/* nothing of the program runs after os.exit */
+		task_abandon(rt->tasks);
+	if (rt->has_exit_code) {
+		rt->ready_head = rt->ready_tail = NULL;
+		rt->foreground = NULL;
+	}
 }
 
 static void on_finish_timer(struct ev_loop *loop, struct ev_timer *timer, int events)

@@ -30,6 +30,7 @@ struct runtime {
 	struct ev_idle ready_idle;
 	volatile sig_atomic_t interrupted;	/* SIGINT arrived and is not handled yet */
 	struct ev_async interrupt_async;
+	bool insist;			/* interrupted twice: pcall does not help any more */
 	double deadline;		/* CLOCK_MONOTONIC seconds at which a sandboxed call ends; 0: none */
 	/* workers */
 	pthread_mutex_t lock;

@@ -160,24 +160,12 @@ static void describe_error(lua_State *co, char *buf, size_t size)
 		buf[first < size ? first : size - 1] = '\0';
 }
 
-static void end_task(struct task *t, int status, int nres)
+/* What is left to do when a task has ended, however it did. */
+static void release_task(struct task *t)
 {
 	lua_State *L = t->rt->L;
 	struct wait *w;
 
-	t->done = true;
-	t->failed = status != LUA_OK;
-	if (t == t->rt->awaited)
-		ev_break(t->rt->loop, EVBREAK_ALL);	/* this pass must not go on to wait for events */
-	if (t->failed) {
-		describe_error(t->co, t->message, sizeof(t->message));
-		keep_results(t, 1);
-		lua_resetthread(t->co);	/* runs <close>; after the traceback is taken */
-		if (!t->waiters && !t->quiet)
-			report(t);
-	} else {
-		keep_results(t, nres);
-	}
 	unlink_task(t);
 	while ((w = t->waiters)) {
 		t->waiters = ((struct joiner *)w)->next;
@@ -189,6 +177,39 @@ static void end_task(struct task *t, int status, int nres)
 	lua_pop(L, 1);
 	t->co = NULL;
 	luaL_unref(L, LUA_REGISTRYINDEX, t->anchor);	/* `t` may be collected from here on */
+}
+
+static void end_task(struct task *t, int status, int nres)
+{
+	t->done = true;
+	t->failed = status != LUA_OK;
+	if (t == t->rt->foreground)
+		t->rt->insist = false;
+	if (t == t->rt->awaited)
+		ev_break(t->rt->loop, EVBREAK_ALL);	/* this pass must not go on to wait for events */
+	if (t->failed) {
+		describe_error(t->co, t->message, sizeof(t->message));
+		keep_results(t, 1);
+		lua_resetthread(t->co);	/* runs <close>; after the traceback is taken */
+		if (!t->waiters && !t->quiet)
+			report(t);
+	} else {
+		keep_results(t, nres);
+	}
+	release_task(t);
+}
+
+void task_abandon(struct task *t)
+{
+	if (t->wait) {
+		t->wait->cancel(t->wait);
+		t->wait->task = NULL;
+		t->wait = NULL;
+	}
+	t->done = true;
+	keep_results(t, 0);
+	lua_resetthread(t->co);
+	release_task(t);
 }
 
 static void resume(struct task *t)

@@ -44,6 +44,10 @@ struct joiner {
 
 void tasks_init(struct runtime *rt);
 
+/* Ends a task that waits or is ready, where it stands: its to-be-closed variables are closed,
+ * nothing else of it runs. */
+void task_abandon(struct task *t);
+
 /* Raises `reason` (a literal) in the task at the place where it waits. */
 void task_cancel(struct task *t, const char *reason);
 

@@ -45,7 +45,7 @@ local function start_database(agent)
     if not result then return nil, message, code end
     if result.exit ~= 0 then return nil, "ovsdb-tool: " .. result.stderr, "EXIT" end
   end
-  return agent.node.supervisor:start { id = "agent", name = "database", ready = socket, stop = 5,
+  return agent.node.supervisor:start { id = "agent", name = "database", kind = "agent", ready = socket, stop = 5,
     argv = { "ovsdb-server", "--remote=punix:" .. socket, "--unixctl=" .. inst.run_dir .. "/db.ctl",
       "--no-chdir", "-vconsole:warn", "-vsyslog:off", "-vfile:off", db_file } }
 end

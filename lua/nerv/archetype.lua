@@ -19,31 +19,47 @@ local fields <const> = { name = "string", summary = "string", network = "table",
 local reserved <const> = { name = true, archetype = true, node = true, home = true, nodes = true,
   ports = true, group = true, facts = true, edge = true, made = true, path = true, id = true }
 
+-- What archetype{ ... } has seen.
+local defined <const> = setmetatable({}, { __mode = "k" })
+
+--- Raises an error with the line of the archetype that runs. A level would not do: archetypes
+-- call in tail position.
+function M.complain(message)
+  local level, info = 2, nil
+  repeat
+    info = debug.getinfo(level, "Sl")
+    level = level + 1
+  until not info or info.source:find("^@archetypes/")
+  error(info and ("%s:%d: %s"):format(info.short_src, info.currentline, message) or message, 0)
+end
+
 local function define(t)
+  if type(t) ~= "table" then M.complain("archetype: a table is expected") end
   for key, value in pairs(t) do
     if not fields[key] then
       local near = registry.nearest(tostring(key), options.sorted_keys(fields))
-      error(("archetype: unknown field '%s'%s"):format(tostring(key),
-        near and ("; did you mean '%s'?"):format(near) or ""), 2)
+      M.complain(("archetype: unknown field '%s'%s"):format(tostring(key),
+        near and ("; did you mean '%s'?"):format(near) or ""))
     end
     if type(value) ~= fields[key] then
-      error(("archetype: %s must be a %s"):format(key, fields[key]), 2)
+      M.complain(("archetype: %s must be a %s"):format(key, fields[key]))
     end
   end
   for _, key in ipairs { "name", "summary", "on_network", "on_endpoint" } do
-    if t[key] == nil then error(("archetype: field '%s' is missing"):format(key), 2) end
+    if t[key] == nil then M.complain(("archetype: field '%s' is missing"):format(key)) end
   end
   for _, key in ipairs { "network", "endpoint" } do
     t[key] = t[key] or {}
     local problem = options.problem(t[key])
-    if problem then error(("archetype: %s %s"):format(key, problem), 2) end
+    if problem then M.complain(("archetype: %s %s"):format(key, problem)) end
     for name in pairs(t[key]) do
       if reserved[name] then
-        error(("archetype: %s option '%s': the name is NERV's own"):format(key, name), 2)
+        M.complain(("archetype: %s option '%s': the name is NERV's own"):format(key, name))
       end
     end
   end
   t.ports, t.uses = t.ports or {}, t.uses or {}
+  defined[t] = true
   return t
 end
 
@@ -69,8 +85,12 @@ local function from_text(text, name)
   local chunk, message = load(text, "@archetypes/" .. name .. ".lua", "t", environment())
   if not chunk then return nil, message end
   local good, def = runtime.limited(1, chunk)
-  if not good then return nil, tostring(def) end
-  if type(def) ~= "table" or not def.on_network then
+  if not good then
+    message = tostring(def)
+    local placed = message:find("archetypes/" .. name .. ".lua:", 1, true)
+    return nil, placed and message or ("archetypes/%s.lua: %s"):format(name, message)
+  end
+  if not defined[def] then
     return nil, ("archetypes/%s.lua does not return archetype{ ... }"):format(name)
   end
   if def.name ~= name then
@@ -188,7 +208,7 @@ end
 function M.component(def, name)
   local digest = def.uses[name]
   if not digest then
-    error(("archetype %s does not name '%s' in its `uses`"):format(def.name, name), 3)
+    M.complain(("archetype %s does not name '%s' in its `uses`"):format(def.name, name))
   end
   return assert(by_digest[digest])
 end

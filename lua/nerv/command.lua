@@ -1,5 +1,6 @@
 --- Command lines: `nodes`, `net list`, `h1 ping -c1 h2`. Everything else is Lua.
 local registry <const> = require "nerv.registry"
+local lab <const> = require "nerv.lab"
 local network <const> = require "nerv.network"
 local node <const> = require "nerv.node"
 
@@ -45,7 +46,7 @@ M.commands = {
     rows({ "NAME", "NODE", "MAC", "ADDRESS", "STATE" }, lines)
   end },
   clean = { text = "remove what labs left whose agents are dead", run = function()
-    for _, dir in ipairs(require("nerv.lab").clean()) do print("removed " .. dir) end
+    for _, dir in ipairs(lab.clean()) do print("removed " .. dir) end
   end },
   help = { text = "explain a command, archetype or function", run = function(words)
     require("nerv.help")(words[1])
@@ -85,7 +86,7 @@ function M.is_command(line)
   if rest == "" or operator or not first:match("^%w[%w._:-]*$") then return false end
   local variable = rawget(_G, first)
   if getmetatable(variable) and getmetatable(variable).__name == "endpoint" then return true end
-  return package.loaded["nerv.lab"] ~= nil and variable == nil and find_endpoint(first) ~= nil
+  return lab.active() and variable == nil and find_endpoint(first) ~= nil
 end
 
 -- @NAME is an address; a bare name is one where it stands alone.

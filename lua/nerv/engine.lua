@@ -358,14 +358,26 @@ function Engine:verify(owner, set, snap)
   end
 end
 
---- Every need whose owner is not in `owners` and that carries this instance's mark.
--- @return array of { kind =, found = what the kind's list() gave }
-function Engine:strangers(owners, snap)
-  local result = {}
+-- What kinds know the needs by that are there: kind -> mark -> true.
+local function marks(self)
+  local known = {}
+  for _, entry in pairs(self.have) do
+    local kind = kinds.get(entry.need.kind)
+    local mark = kind.mark and kind.mark(entry.need.p, self.node) or kind.key(entry.need.p)
+    known[kind.name] = known[kind.name] or {}
+    known[kind.name][mark] = true
+  end
+  return known
+end
+
+--- Everything that carries this instance's mark and is none of the needs that were read back.
+-- @return array of { kind =, found = what the kind's list() gave }, in the order of removal
+function Engine:strangers(snap)
+  local result, known = {}, marks(self)
   for _, name in ipairs(kinds.names()) do
     local kind = kinds.get(name)
     for _, found in ipairs(kind.list and kind.list(snap, self.node) or {}) do
-      if not owners[found.owner] then
+      if not (known[name] and known[name][found.key]) then
         result[#result + 1] = { kind = kind, found = found }
       end
     end

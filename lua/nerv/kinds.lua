@@ -17,7 +17,10 @@
 --   call:   create(list, node), change(list, node), remove(list, node) over lists of
 --           { need =, old = }; return true, or nil, message, code, index
 --   read(p, snapshot, node)   the properties that the system has, or nil
---   list(snapshot, node)      array of { owner =, p = }: all that carry this instance's mark
+--   list(snapshot, node)      array of { owner =, key =, p = }: all that carry this instance's mark,
+--                             with what a removal needs of their properties; owner is nil
+--                             where the mark does not tell
+--   mark(p, node)             what list() calls the key of one; by default its key
 --
 -- A researcher's own kind is added with kinds.define from Lua.
 local registry <const> = require "nerv.registry"

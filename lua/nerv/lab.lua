@@ -114,6 +114,9 @@ function M.connection()
   return current
 end
 
+--- Whether this shell has an agent already: asking must not start one.
+function M.active() return current ~= nil end
+
 --- The state manager's replica.
 function M.state() return M.connection().state end
 

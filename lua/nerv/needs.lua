@@ -16,17 +16,19 @@ local M = {}
 --- Longest time, in seconds, that an archetype's function may run.
 M.BUDGET = 1
 
+local complain <const> = archetypes.complain
+
 -- The scope of the evaluation that runs now; evaluation never yields, so there is one.
 local current
 
 local function unknown_field(placeholder)
-  error(("%s is known only to the system: hand it to another need, or read net.facts")
-    :format(placeholder.text), 2)
+  complain(("%s is known only to the system: hand it to another need, or read net.facts")
+    :format(rawget(placeholder, "text")))
 end
 
 local placeholder_meta <const> = {}
 for _, event in ipairs { "add", "sub", "mul", "div", "mod", "pow", "unm", "idiv", "band", "bor",
-  "bxor", "shl", "shr", "bnot", "concat", "len", "lt", "le", "call" } do
+  "bxor", "shl", "shr", "bnot", "concat", "len", "lt", "le", "call", "index", "newindex", "pairs" } do
   placeholder_meta["__" .. event] = function(a, b)
     unknown_field(getmetatable(a) == placeholder_meta and a or b)
   end
@@ -54,8 +56,10 @@ function need_meta.__index(self, field)
         key = rawget(self, "key") .. "." .. field }, placeholder_meta)
     end
   end
-  error(("a %s has no field '%s'"):format(rawget(self, "kind"), tostring(field)), 2)
+  complain(("a %s has no field '%s'"):format(rawget(self, "kind"), tostring(field)))
 end
+
+function need_meta.__newindex() complain("a need cannot be changed") end
 
 --- Equality of properties: needs and placeholders by key, tables by content.
 function M.equal(a, b)
@@ -65,7 +69,7 @@ function M.equal(a, b)
   if (M.is_need(a) or M.is_placeholder(a)) and (M.is_need(b) or M.is_placeholder(b)) then
     return ka == kb
   end
-  if M.is_need(a) or M.is_need(b) then return false end
+  if M.is_need(a) or M.is_need(b) or M.is_placeholder(a) or M.is_placeholder(b) then return false end
   for k, v in pairs(a) do
     if not M.equal(v, b[k]) then return false end
   end
@@ -84,12 +88,13 @@ end
 
 local function add(kind_name, p)
   local kind <const> = kinds.get(kind_name)
+  if type(p) ~= "table" then complain(("need.%s: a table of properties is expected"):format(kind_name)) end
   local checked = {}
   for name, value in pairs(p) do
     if not kind.properties[name] then
       local near = registry.nearest(tostring(name), options.sorted_keys(kind.properties))
-      error(("need.%s: unknown property '%s'%s"):format(kind_name, tostring(name),
-        near and ("; did you mean '%s'?"):format(near) or ""), 3)
+      complain(("need.%s: unknown property '%s'%s"):format(kind_name, tostring(name),
+        near and ("; did you mean '%s'?"):format(near) or ""))
     end
     checked[name] = value
   end
@@ -97,7 +102,7 @@ local function add(kind_name, p)
   for name, property in pairs(kind.properties) do
     if checked[name] == nil then checked[name] = property.default end
     if property.required and checked[name] == nil then
-      error(("need.%s: property '%s' is missing (%s)"):format(kind_name, name, property.doc), 3)
+      complain(("need.%s: property '%s' is missing (%s)"):format(kind_name, name, property.doc))
     end
   end
   if kind.properties.id and not checked.id then checked.id = current.id end
@@ -108,16 +113,16 @@ local function add(kind_name, p)
   local former = current.set.by_key[made.key]
   if former then
     if not M.equal(former.p, made.p) then
-      error(("two needs contradict each other: %s is wanted twice, with different properties")
-        :format(made.key), 3)
+      complain(("two needs contradict each other: %s is wanted twice, with different properties")
+        :format(made.key))
     end
     return former
   end
   for _, claim in ipairs(kind.claims and kind.claims(checked) or {}) do
     local holder = current.set.claims[claim]
     if holder then
-      error(("two needs contradict each other: %s is claimed by %s and by %s"):format(claim,
-        holder.key, made.key), 3)
+      complain(("two needs contradict each other: %s is claimed by %s and by %s"):format(claim,
+        holder.key, made.key))
     end
     current.set.claims[claim] = made
   end
@@ -144,7 +149,7 @@ end
 
 local function checked_options(what, description, given)
   local values, message = options.check(what, description, given)
-  if not values then error(message, 3) end
+  if not values then complain(message) end
   return values
 end
 
@@ -166,8 +171,8 @@ end
 
 --- need.network{ archetype =, name =, ... }: the needs of a composed network.
 local function compose(spec)
-  if type(spec.archetype) ~= "string" or type(spec.name) ~= "string" then
-    error("need.network: archetype and name are needed", 2)
+  if type(spec) ~= "table" or type(spec.archetype) ~= "string" or type(spec.name) ~= "string" then
+    complain("need.network: archetype and name are needed")
   end
   local def <const> = archetypes.component(current.def, spec.archetype)
   local given = options.join(spec)
@@ -179,7 +184,7 @@ local function compose(spec)
     outer.node, outer.home, outer.nodes, outer.facts, outer.edge
   net.ports = { data = spec.port and outer.ports[spec.port] or nil }
   if spec.port and not net.ports.data then
-    error(("need.network %s: the network has no port '%s'"):format(spec.name, spec.port), 2)
+    complain(("need.network %s: the network has no port '%s'"):format(spec.name, spec.port))
   end
   net.made = with_scope(derived { def = def, net = net, id = net.path }, def.on_network,
     need_functions, net) or {}
@@ -191,12 +196,12 @@ setmetatable(need_functions, {
     if name == "network" then return compose end
     if not kinds.get(name) then
       local near = registry.nearest(tostring(name), kinds.names())
-      error(("there is no need of kind '%s'%s"):format(tostring(name),
-        near and ("; did you mean '%s'?"):format(near) or ""), 2)
+      complain(("there is no need of kind '%s'%s"):format(tostring(name),
+        near and ("; did you mean '%s'?"):format(near) or ""))
     end
     return function(p) return add(name, p) end
   end,
-  __newindex = function() error("need cannot be changed", 2) end,
+  __newindex = function() complain("need cannot be changed") end,
 })
 
 local function evaluate(what, scope, f, ...)
@@ -220,7 +225,7 @@ function M.view(net, facts)
       if value == nil then missing[name] = true end
       return value
     end,
-    __newindex = function() error("net.facts cannot be changed", 2) end,
+    __newindex = function() complain("net.facts cannot be changed") end,
   })
   return net, missing
 end

@@ -112,6 +112,10 @@ function M.problem(description)
         table.concat(M.type_names(), ", "))
     end
     if type(option.doc) ~= "string" then return ("option %s has no doc"):format(name) end
+    if option.default ~= nil then
+      local good, message = types[option.type](option.default)
+      if not good then return ("option %s: default: %s"):format(name, message) end
+    end
   end
 end
 

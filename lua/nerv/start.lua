@@ -5,8 +5,9 @@ local options, actions, dir = ...
 local function read_file(path)
   local file, message = io.open(path, "rb")
   if not file then return nil, message end
-  local text = file:read("a")
+  local text, problem = file:read("a")
   file:close()
+  if not text then return nil, ("%s: %s"):format(path, problem) end
   return text
 end
 

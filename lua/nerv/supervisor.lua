@@ -49,7 +49,7 @@ local function spawn(self, service)
     stderr = { file = service.paths.log, append = true }, session = true, user = p.user }
   if not child then return nil, message, code end
   file.write(service.paths.record, json.encode { pid = child.pid, owner = p.id, name = p.name,
-    argv = command(self, p) }, { atomic = true })
+    kind = p.kind or "service", argv = command(self, p) }, { atomic = true })
   service.child = child
   return true
 end
@@ -113,6 +113,7 @@ function Supervisor:start(p)
   file.mkdir(self.node.run_dir .. "/services", { parents = true })
   file.mkdir(self.node.run_dir .. "/log", { parents = true })
   if not self:adopt(service) then
+    if file.stat(paths.cgroup) then cgroup.kill(paths.cgroup) end   -- one that has no record
     local started, why, errno = spawn(self, service)
     if not started then return nil, why, errno end
   end
@@ -142,10 +143,7 @@ function Supervisor:adopt(service)
   for _, pid in ipairs(cgroup.pids(service.paths.cgroup) or {}) do
     alive = alive or pid == record.pid
   end
-  if not alive or not same_command(self, record, service.p) then
-    cgroup.kill(service.paths.cgroup)
-    return false
-  end
+  if not alive or not same_command(self, record, service.p) then return false end
   local child = process.adopt(record.pid)
   if not child then return false end
   service.child = child
@@ -194,14 +192,14 @@ function Supervisor:release()
   end
 end
 
---- What has a record: array of { owner, name, p }.
-function Supervisor:list()
+--- What has a record and is of a kind of need: array of { owner, p }. The agent's own services
+-- are of no kind.
+function Supervisor:list(kind)
   local found = {}
   for _, name in ipairs(file.list(self.node.run_dir .. "/services") or {}) do
     local record = json.decode(file.read(self.node.run_dir .. "/services/" .. name) or "")
-    if record and record.owner then
-      found[#found + 1] = { owner = record.owner, name = record.name,
-        p = { id = record.owner, name = record.name } }
+    if record and record.kind == kind then
+      found[#found + 1] = { owner = record.owner, p = { id = record.owner, name = record.name } }
     end
   end
   return found

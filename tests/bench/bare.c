@@ -2,14 +2,14 @@
  *
  *	bare create DIR BRIDGE GROUP MTU ALIAS	reads lines "NAME MAC ADDRESS/PREFIX" and makes, for each: a namespace bound on
  *						DIR/NAME with lo up and IPv6 off, a veth with its end eth0 in there (MAC, address)
- *						and its other end NAME on the bridge (group, alias ALIAS:NAME, IPv6 off), both up
- *	bare delete DIR GROUP			takes all away again: what is bound in DIR, the links of the group
+ *						and its other end NAME on the bridge (group, alias ALIAS:NAME, IPv6 off), both up;
+ *						a tmpfs is mounted on DIR
+ *	bare delete DIR GROUP			takes all away again: the tmpfs with the namespaces, the links of the group
  *	bare settle				waits until the kernel is done with all namespaces that were dropped before
  *
  * create and delete print the seconds that they took; delete settles before its time ends. Exit status 1 after a message.
- * One thread, one message after the other, each acknowledged: the plainest loop that does the same. */
+ * Creation is one message after the other, each acknowledged: the plainest loop that does the same. */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_addr.h>
@@ -18,8 +18,10 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -300,6 +302,8 @@ static int create(char **arg)
 	p.bridge = index_of(p.sk, arg[1]);
 	if (p.home < 0 || p.bridge < 0)
 		ret = fail("bridge", arg[1]);
+	else if (mount("none", p.dir, "tmpfs", 0, NULL) || mount("", p.dir, "none", MS_PRIVATE, NULL))
+		ret = fail("mount on", p.dir);
 	for (i = 0; !ret && i < count; i++)
 		ret = make_endpoint(&p, &list[i]);
 	if (!ret)
@@ -385,33 +389,33 @@ static int delete_links(unsigned int group)
 	return ret ? fail("delete", "link group") : 0;
 }
 
-static int drop_namespaces(const char *dir)
+static void *delete_beside(void *group)
 {
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	char path[4096];
-	int ret = 0;
-
-	if (!d)
-		return fail("open", dir);
-	while (!ret && (e = readdir(d))) {
-		if (e->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-		if (umount2(path, MNT_DETACH) || unlink(path))
-			ret = fail("drop", path);
-	}
-	closedir(d);
-	return ret;
+	return (void *)(intptr_t)delete_links(*(unsigned int *)group);
 }
 
+/* The fastest of what was tried with 1000 endpoints (median seconds of 7 rounds each, turn by turn):
+ *	1.12	link group in one RTM_DELLINK, while another thread detaches the mount that holds all namespaces
+ *	1.16	that mount alone; the links go with their namespaces
+ *	1.17	group, then that mount; or group, while another thread unmounts the namespaces one by one
+ *	1.19	group, then the namespaces one by one; 1.20 with two threads
+ *	1.20	the namespaces one by one, no group; or the group after them */
 static int delete(char **arg)
 {
 	const double began = now();
-	int ret = delete_links((unsigned int)strtoul(arg[1], NULL, 0));
+	unsigned int group = (unsigned int)strtoul(arg[1], NULL, 0);
+	pthread_t thread;
+	void *links;
+	int ret;
 
+	ret = -pthread_create(&thread, NULL, delete_beside, &group);
+	if (ret)
+		return ret;
+	if (umount2(arg[0], MNT_DETACH))
+		ret = fail("unmount", arg[0]);
+	pthread_join(thread, &links);
 	if (!ret)
-		ret = drop_namespaces(arg[0]);
+		ret = (int)(intptr_t)links;
 	if (!ret)
 		ret = settle(NULL);
 	if (!ret)

@@ -14,13 +14,13 @@ type_in() {
 	mkfifo keys
 	script -qefc "$(printf '%q ' "$nervsh" "$@")" seen <keys >/dev/null 2>&1 &
 	pid=$!
-	exec 9>keys
+	exec 9<>keys
 	while IFS= read -r line; do
 		prompts=$((prompts + 1))
 		until_true prompted $prompts || break
 		printf '%s\r' "$line" >&9
 	done <<<"$lines"
-	until_true prompted $((prompts + 1)) && printf '\004' >&9 2>/dev/null
+	until_true prompted $((prompts + 1)) && printf '\004' >&9
 	status=0
 	wait $pid || status=$?
 	exec 9>&-
@@ -28,7 +28,7 @@ type_in() {
 	: >err
 }
 # Or the program has ended: nothing more will come.
-prompted() { ! kill -0 $pid || [ "$(grep -oE 'nerv> |   >> ' seen | wc -l)" -ge "$1" ]; }
+prompted() { ! kill -0 "$pid" || [ "$(grep -oE 'nerv> |   >> ' seen | wc -l)" -ge "$1" ]; }
 
 type_in '1 + 1'
 exits 0 "the prompt ends with Ctrl-D"

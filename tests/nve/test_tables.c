@@ -194,13 +194,19 @@ static void test_adoption(struct fixture *f)
 static const char small[] =
 	"{\"header_types\":[{\"name\":\"m\",\"id\":0,\"fields\":[[\"a\",16,false],[\"b\",12,false]]}],"
 	"\"headers\":[{\"name\":\"m\",\"id\":0,\"header_type\":\"m\",\"metadata\":true}],"
-	"\"actions\":[{\"name\":\"I.go\",\"id\":7,\"runtime_data\":[{\"name\":\"p\",\"bitwidth\":9}]},{\"name\":\"NoAction\",\"id\":8,\"runtime_data\":[]}],"
+	"\"actions\":[{\"name\":\"I.go\",\"id\":7,\"runtime_data\":[{\"name\":\"p\","
+	"\"bitwidth\":9}]},{\"name\":\"NoAction\",\"id\":8,\"runtime_data\":[]}],"
 	"\"pipelines\":[{\"name\":\"ingress\",\"id\":0,\"tables\":["
-	"{\"name\":\"I.fixed\",\"id\":0,\"match_type\":\"exact\",\"type\":\"simple\",\"max_size\":2,\"key\":[{\"match_type\":\"exact\",\"target\":[\"m\",\"a\"]}],"
-	"\"action_ids\":[7,8],\"actions\":[\"I.go\",\"NoAction\"],\"default_entry\":{\"action_id\":7,\"action_const\":true,\"action_data\":[\"0x1\"],\"action_entry_const\":true},"
-	"\"entries\":[{\"match_key\":[{\"match_type\":\"exact\",\"key\":\"0x0102\"}],\"action_entry\":{\"action_id\":7,\"action_data\":[\"0x1ff\"]},\"priority\":1}]},"
-	"{\"name\":\"I.two\",\"id\":1,\"match_type\":\"exact\",\"type\":\"simple\",\"max_size\":2,\"key\":[{\"match_type\":\"exact\",\"target\":[\"m\",\"b\"]}],"
-	"\"action_ids\":[7,8],\"actions\":[\"I.go\",\"NoAction\"],\"default_entry\":{\"action_id\":8,\"action_const\":true,\"action_data\":[]}},"
+	"{\"name\":\"I.fixed\",\"id\":0,\"match_type\":\"exact\",\"type\":\"simple\",\"max_size\":2,"
+	"\"key\":[{\"match_type\":\"exact\",\"target\":[\"m\",\"a\"]}],"
+	"\"action_ids\":[7,8],\"actions\":[\"I.go\",\"NoAction\"],\"default_entry\":{\"action_id\":7,"
+	"\"action_const\":true,\"action_data\":[\"0x1\"],\"action_entry_const\":true},"
+	"\"entries\":[{\"match_key\":[{\"match_type\":\"exact\",\"key\":\"0x0102\"}],\"action_entry\":{\"action_id\":7,"
+	"\"action_data\":[\"0x1ff\"]},\"priority\":1}]},"
+	"{\"name\":\"I.two\",\"id\":1,\"match_type\":\"exact\",\"type\":\"simple\",\"max_size\":2,"
+	"\"key\":[{\"match_type\":\"exact\",\"target\":[\"m\",\"b\"]}],"
+	"\"action_ids\":[7,8],\"actions\":[\"I.go\",\"NoAction\"],\"default_entry\":{\"action_id\":8,"
+	"\"action_const\":true,\"action_data\":[]}},"
 	"{\"name\":\"I.none\",\"id\":2,\"match_type\":\"exact\",\"type\":\"simple\",\"key\":[],\"action_ids\":[7],\"actions\":[\"I.go\"]}"
 	"]}],\"counter_arrays\":[]}";
 
@@ -216,7 +222,8 @@ static void test_small(void)
 	int i, ret = 0;
 
 	ok(!setup(&f, small), "a description with const entries");
-	ok(!nve_table_get(f.ts, "fixed", 0, &en, &f.e) && en.data[0] == 1 && en.data[1] == 0xff && en.key[1] == 2, "has them in the table");
+	ok(!nve_table_get(f.ts, "fixed", 0, &en, &f.e) && en.data[0] == 1 && en.data[1] == 0xff && en.key[1] == 2,
+	   "has them in the table");
 	is_code(nve_table_add(f.ts, "fixed", &k, 1, "go", &d, 1, &h, &f.e), NVE_IMMUTABLE_TABLE_ENTRIES, "which takes no others");
 	is_code(nve_table_delete(f.ts, "fixed", 0, &f.e), NVE_IMMUTABLE_TABLE_ENTRIES, "nor loses one");
 	is_code(nve_default_set(f.ts, "fixed", "go", &d, 1, &f.e), NVE_DEFAULT_ENTRY_IS_CONST, "a const default entry");
@@ -228,7 +235,8 @@ static void test_small(void)
 		k.value.data = v[i];
 		ret = nve_table_add(f.ts, "two", &k, 1, "go", &d, 1, &h, &f.e);
 	}
-	is_code(ret ? ret : nve_table_add(f.ts, "two", &k, 1, "go", &d, 1, &h, &f.e), NVE_DUPLICATE_ENTRY, "a duplicate in a full table is a duplicate");
+	is_code(ret ? ret : nve_table_add(f.ts, "two", &k, 1, "go", &d, 1, &h, &f.e), NVE_DUPLICATE_ENTRY,
+	   "a duplicate in a full table is a duplicate");
 	k.value.data = v[2];
 	is_code(nve_table_add(f.ts, "two", &k, 1, "go", &d, 1, &h, &f.e), NVE_TABLE_FULL, "a new key is TABLE_FULL");
 	is_code(nve_table_count_get(f.ts, "two", 0, &c, &f.e), NVE_COUNTERS_DISABLED, "no direct counters");

@@ -72,6 +72,18 @@ return {
       return true
     end)
   end,
+  list = function(_, node)
+    local found = {}
+    for name, sw in pairs(node.switches) do
+      for table_name, t in pairs(sw.tables) do
+        for _, e in ipairs(t:dump() or {}) do
+          found[#found + 1] = { key = ("%s %s %s"):format(name, table_name, text(e.key)),
+            p = { switch = name, table = table_name, key = e.key } }
+        end
+      end
+    end
+    return found
+  end,
   read = function(p, snapshot)
     local e = snapshot:entry(p.switch, p.table, text(p.key))
     return e and { switch = p.switch, table = p.table, key = p.key, action = e.action,

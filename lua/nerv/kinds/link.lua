@@ -194,18 +194,23 @@ function M.read(p, snapshot, node)
   return result
 end
 
--- Whatever carries this instance's alias; `system` names what to delete, for a need that is
--- known from its mark alone.
+-- Whatever carries this instance's alias.
 function M.list(snapshot, node)
   local found, seen = {}, {}
   for _, have in ipairs(snapshot:links()) do
     local owner = node.owner_of_alias(have.alias)
     if owner and not seen[have.name] then
       seen[have.name] = true
-      found[#found + 1] = { owner = owner, name = have.name }
+      found[#found + 1] = { owner = owner, key = have.name, name = have.name }
     end
   end
   return found
+end
+
+--- The interface in the node's namespace that carries the alias.
+function M.mark(p, node)
+  local name, ns = M.removable(p, node)
+  return ns and M.key(p) or name
 end
 
 function M.fact(p, field, node)

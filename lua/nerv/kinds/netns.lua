@@ -15,6 +15,7 @@ return {
     ipv6 = { doc = "leave IPv6 on in it", default = false },
   },
   key = function(p) return p.id end,
+  mark = path,
   facts = { "path" },
   fact = function(p, _, node) return path(p, node) end,
 
@@ -57,7 +58,7 @@ return {
     local found = {}
     for _, where in ipairs(netns.list(node.run_dir .. "/ns") or {}) do
       local id = where:match("([^/]+)$"):gsub("+", "/")
-      found[#found + 1] = { owner = id, p = { id = id } }
+      found[#found + 1] = { owner = id, key = where, p = { id = id, path = where } }
     end
     return found
   end,

@@ -29,5 +29,9 @@ return {
     return true
   end,
   read = function(p, _, node) return node.supervisor:adopted(p) end,
-  list = function(_, node) return node.supervisor:list() end,
+  list = function(_, node)
+    local found = node.supervisor:list "service"
+    for _, one in ipairs(found) do one.key = one.p.id .. "/" .. one.p.name end
+    return found
+  end,
 }

@@ -4,7 +4,7 @@ local needs
 
 local function service(p)
   needs = needs or require "nerv.needs"
-  return needs.make("service", { id = p.id, name = p.name, stop = 5,
+  return needs.make("service", { id = p.id, name = p.name, stop = 5, kind = "switch",
     argv = { "${libexec}/nerv-nve", "--pin", "${run}/bpf/" .. p.name,
       "--thrift-socket", "${run}/" .. p.name .. ".sock", "${p4}/" .. p.program .. ".json" },
     ready = "${run}/" .. p.name .. ".sock" }, p.id)
@@ -48,6 +48,13 @@ return {
   fixed = { "program" },
   create = function(list, node) return each(list, node, start) end,
   remove = function(list, node) return each(list, node, stop) end,
+  list = function(_, node)
+    local found = node.supervisor:list "switch"
+    for _, one in ipairs(found) do
+      one.key, one.p.program = one.p.name, "nve_vlan"
+    end
+    return found
+  end,
   read = function(p, snapshot, node)
     return service_kind.read(service(p).p, snapshot, node) and p or nil
   end,

@@ -38,6 +38,16 @@ return {
       return good, message, code
     end)
   end,
+  list = function(_, node)
+    local found = {}
+    for name, sw in pairs(node.switches) do
+      for _, port in ipairs(sw:ports() or {}) do
+        found[#found + 1] = { key = ("%s %d"):format(name, port.number),
+          p = { switch = name, number = port.number } }
+      end
+    end
+    return found
+  end,
   read = function(p, snapshot, node)
     local port = snapshot:switch_port(p.switch, p.number)
     return port and port.interface == interface(p, node) and p or nil

@@ -151,14 +151,13 @@ static void set_script(lua_State *L, int argc, char **argv)
 	lua_setglobal(L, "arg");
 }
 
-static const char start_file[] = "/lua/nerv/start.lua";
-
 /* Where lua/ and archetypes/ lie: above the build directory in a source tree, else
- * where `make install` puts them. */
+ * below the prefix that the program was installed to. */
 static void find_data(char *dir, size_t size)
 {
-	char exe[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - sizeof(start_file));
+	static const char *const places[] = { "", "/share/nerv" };
+	char exe[PATH_MAX], path[2 * PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	char *slash;
 
 	snprintf(dir, size, "%s", NERV_DATADIR);
@@ -166,12 +165,15 @@ static void find_data(char *dir, size_t size)
 		return;
 	exe[n] = '\0';
 	for (int up = 0; up < 3 && (slash = strrchr(exe, '/')); up++) {
-		strcpy(slash, start_file);
-		if (up && access(exe, R_OK) == 0) {
-			snprintf(dir, size, "%.*s", (int)(slash - exe), exe);
-			return;
-		}
 		*slash = '\0';
+		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+			snprintf(path, sizeof(path), "%s%s/lua/nerv/start.lua", exe, places[i]);
+			if (access(path, R_OK) == 0) {
+				path[strlen(path) - strlen("/lua/nerv/start.lua")] = '\0';
+				snprintf(dir, size, "%s", path);
+				return;
+			}
+		}
 	}
 }
 
@@ -216,7 +218,7 @@ static void leave(struct runtime *rt)
 static int run(struct runtime *rt, int argc, char **argv)
 {
 	lua_State *L = rt->L;
-	char dir[PATH_MAX];
+	char dir[2 * PATH_MAX];
 	struct task *main_task;
 	int status;
 

@@ -244,6 +244,7 @@ exec 5>&- 6>&-
 # answer REQUEST-AFTER-VERSION: the type byte of the answer, 2 reply or 3 exception
 answer() {
 	exec 7<>"/dev/tcp/127.0.0.1/$port"
+	# shellcheck disable=SC2059 # the format is the point
 	printf "\\x80\\x01\\x00\\x01$1" >&7
 	head -c 4 <&7 | od -An -tx1 | tr -d ' \n'
 	exec 7>&-

@@ -5,7 +5,7 @@ local needs
 local function service(p)
   needs = needs or require "nerv.needs"
   return needs.make("service", { id = p.id, name = p.name, stop = 5, kind = "switch",
-    argv = { "${libexec}/nerv-nve", "--pin", "${run}/bpf/" .. p.name,
+    argv = { "${libexec}/nerv-nve", "--objects", "${p4}", "--pin", "${run}/bpf/" .. p.name,
       "--thrift-socket", "${run}/" .. p.name .. ".sock", "${p4}/" .. p.program .. ".json" },
     ready = "${run}/" .. p.name .. ".sock" }, p.id)
 end

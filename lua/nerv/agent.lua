@@ -16,6 +16,7 @@ local instance <const> = require "nerv.instance"
 local json <const> = require "nerv.json"
 local process <const> = require "nerv.process"
 local protocol <const> = require "nerv.protocol"
+local publish <const> = require "nerv.publish"
 local runtime <const> = require "nerv.runtime"
 local state_module <const> = require "nerv.state"
 local stream <const> = require "nerv.stream"
@@ -28,6 +29,8 @@ local M = {}
 local HEARTBEAT <const> = 5
 -- Seconds within which a lab's first shell must have come.
 local FIRST_SHELL <const> = 30
+-- Seconds that an agent which is to end gives the work at hand.
+local CLOSE_LIMIT <const> = 10
 
 local function log(text)
   runtime.log(("%s %s"):format(os.date("!%Y-%m-%dT%H:%M:%SZ"), text))
@@ -51,9 +54,9 @@ local function start_database(agent)
 end
 
 -- Writes this node's row: a new one, or the one that a testbed or a former agent left.
-local function join(agent)
+local function join(agent, state)
   local row = agent.state:node(agent.name)
-  local values = { instance = agent.instance.id, state = "active", run_dir = agent.instance.run_dir,
+  local values = { instance = agent.instance.id, state = state, run_dir = agent.instance.run_dir,
     seen = (row and row.seen or 0) + 1 }
   if row then
     return agent.state:transact { { op = "update", table = "Node",
@@ -63,10 +66,22 @@ local function join(agent)
   return agent.state:transact { { op = "insert", table = "Node", row = values } }
 end
 
+-- Makes the node as the rows want it, then says so: who sees it active can call it.
+local function enter(agent)
+  local good, message = agent:exclusive(adoption.run)
+  if not good then log("adoption: " .. message) end
+  publish.run(agent.state, agent.node, agent.engine)
+  return join(agent, "active")
+end
+
+-- A node that was found stale missed Changes meanwhile; it may have slept and not know it yet.
 local function heartbeat(agent)
   while true do
     task.sleep(HEARTBEAT)
-    if agent.state:node(agent.name) then join(agent) end
+    local row = agent.state:node(agent.name)
+    local results = row and agent.state:transact { { op = "update", table = "Node",
+      where = { { "_uuid", "==", row._uuid }, { "state", "==", "active" } }, row = { seen = row.seen + 1 } } }
+    if results and results[1].count == 0 and agent.state:node(agent.name) then enter(agent) end
   end
 end
 
@@ -93,8 +108,12 @@ end
 
 -- Leaves a temporary instance as if it had never been; leaves a lasting one running.
 local function close(self)
+  self.closing = true
+  local limit = runtime.now() + CLOSE_LIMIT
+  while self.busy and runtime.now() < limit do task.sleep(0.01) end
+  self.busy = true   -- nobody else begins
   self.worker:cancel()
-  self.worker:join(10)
+  self.worker:join(CLOSE_LIMIT)
   if not self.temporary then
     self.node.supervisor:release()
     return
@@ -125,11 +144,10 @@ function M.run()
   if not self.state then error("database: " .. message, 0) end
   self.view = desired.view(self.state, self.name)
   self.engine = engine.new(self.node)
-  -- Who sees the node active can call it: the calls wait until it has adopted what is there.
+  -- Calls wait until it has adopted what is there.
   local listener = assert(stream.listen { path = self.instance.run_dir .. "/agent.sock", mode = 432 })
-  assert(join(self))
-  good, message = adoption.run(self)
-  if not good then log("adoption: " .. message) end
+  if not self.state:node(self.name) then assert(join(self, "joining")) end
+  assert(enter(self))
   self.finish = {}
   local signals = process.signals { "TERM", "INT", "HUP" }
   self.worker = task.spawn(self.follow, self)

@@ -2,6 +2,7 @@
 -- of table Allocation in the caller's transaction; the unique index decides races.
 local cidr <const> = require "nerv.cidr"
 local digest <const> = require "nerv.digest"
+local registry <const> = require "nerv.registry"
 
 local Picker = {}
 Picker.__index = Picker
@@ -15,7 +16,7 @@ local function tag_range()
   local first, last = (os.getenv("NERV_TAGS") or "100-3999"):match("^(%d+)%-(%d+)$")
   first, last = math.tointeger(tonumber(first)), math.tointeger(tonumber(last))
   if not first or not last or first < 1 or last > 4094 or first > last then
-    error("NERV_TAGS must be FIRST-LAST, within 1 and 4094", 0)
+    registry.fail("NERV_TAGS must be FIRST-LAST, within 1 and 4094")
   end
   return first, last
 end
@@ -85,6 +86,12 @@ function Picker:address(network_name, range)
       math.max(0, last - first + 1))
   end
   return address, self:take(scope, address)
+end
+
+--- Whether an endpoint may have an address in a range.
+function M.suits(range, address)
+  local r, n = cidr.parse(range), cidr.number(address)
+  return cidr.contains(range, address) and (r.prefix >= 31 or (n ~= r.first and n ~= r.last))
 end
 
 --- A given address of a network's range.

@@ -53,6 +53,17 @@ local function wait_end(state, uuid, watch)
   end
 end
 
+-- The connection was lost in the middle of the transaction: the uuid of the Change, if it was done.
+local function find_done(state, row)
+  local limit = runtime.now() + PATIENCE
+  while not state.db:connected() and runtime.now() < limit do task.sleep(0.02) end
+  for uuid, change in pairs(state.rows.Change) do
+    if change.serial == row.serial and change.text == row.text and change.objects == row.objects then
+      return uuid
+    end
+  end
+end
+
 local function active_nodes(state, names, removal)
   for _, name in ipairs(names) do
     local row = state:node(name)
@@ -84,12 +95,12 @@ function M.run(state, build)
     local draft = build()
     active_nodes(state, draft.nodes, draft.text:find("^delete") ~= nil)
     local operations = draft.operations
-    operations[#operations + 1] = { op = "insert", table = "Change", uuid_name = "change",
-      row = { text = draft.text, objects = json.encode(draft.objects), nodes = draft.nodes,
-        phase = "make", serial = next_serial(state) } }
+    local row = { text = draft.text, objects = json.encode(draft.objects), nodes = draft.nodes,
+      phase = "make", serial = next_serial(state) }
+    operations[#operations + 1] = { op = "insert", table = "Change", uuid_name = "change", row = row }
     local results, message, code = state:transact(operations)
-    if results then
-      local uuid = results[#operations].uuid
+    local uuid = results and results[#operations].uuid or code == "closed" and find_done(state, row)
+    if uuid then
       local change = wait_end(state, uuid, watch)
       if change.phase == "undone" then
         registry.fail(("%s: %s"):format(draft.text, change.error))
@@ -99,7 +110,9 @@ function M.run(state, build)
     if code == "timed out" or code == "referential integrity violation" then
       registry.fail(draft.text .. ": changed meanwhile")
     end
-    if code ~= "constraint violation" then registry.fail(draft.text .. ": " .. message) end
+    if code ~= "constraint violation" and not (code == "closed" and state.db:connected()) then
+      registry.fail(draft.text .. ": " .. message)
+    end
     task.sleep(0.001 * attempt)   -- somebody took a name or a number: pick again
   end
   registry.fail("changed meanwhile, again and again")

@@ -15,6 +15,9 @@ local M = {}
 M.STALE = 15
 -- How many ended Changes stay for the record.
 local KEEP <const> = 100
+-- Seconds that the holder of the lock gets before another agent acts in its place: one that is
+-- stopped keeps the lock. Every step names the phase that it leaves, so two cannot both make it.
+local DEPUTY <const> = 2
 
 local function report_of(state, change, node)
   local row = state:node(node)
@@ -94,28 +97,49 @@ local function undo_operations(state, change)
 end
 
 local function advance(state, change, phase, more, message)
-  local ops = { { op = "assert", lock = "nerv" },
-    { op = "wait", table = "Change", where = where(change), columns = { "phase" },
-      ["until"] = "==", rows = { { phase = change.phase } }, timeout = 0 } }
+  local ops = { { op = "wait", table = "Change", where = where(change), columns = { "phase" },
+    ["until"] = "==", rows = { { phase = change.phase } }, timeout = 0 } }
   table.move(more, 1, #more, #ops + 1, ops)
+  -- Who has converged on what is now to be undone reports anew.
   ops[#ops + 1] = { op = "update", table = "Change", where = where(change),
-    row = { phase = phase, error = message } }
+    row = { phase = phase, error = message, reports = phase == "undo" and {} or nil } }
   return state:transact(ops)
 end
 
-local function drive_one(state, change)
+-- A deputy's memory: since when which step has been due, and whether it acts for a holder that does
+-- not: then it waits no more, until somebody else makes a step.
+local Patience = {}
+Patience.__index = Patience
+
+local function new_patience() return setmetatable({ before = {}, now = {} }, Patience) end
+
+function Patience:over(change)
+  local key = change._uuid .. change.phase
+  self.now[key] = self.before[key] or runtime.now()
+  return self.acting or runtime.now() - self.now[key] > DEPUTY
+end
+
+function Patience:next_pass() self.before, self.now = self.now, {} end
+
+-- @tparam ?Patience patience of a deputy
+local function drive_one(state, change, patience)
   if state_module.ENDED[change.phase] then return end
   local how, why = progress(state, change)
-  if how == "waiting" then return end
+  if how == "waiting" or patience and not patience:over(change) then return end
   if how == "failed" then
-    advance(state, change, "undo", undo_operations(state, change), why)
-    return
+    return advance(state, change, "undo", undo_operations(state, change), why)
   end
   local phase = how == "converged" and change.phase ~= "undo" and "done" or next_phase[change.phase]
   local more = {}
   if phase == "done" then more = removal_operations(state, change, "delete") end
   if phase == "undone" then more = removal_operations(state, change, "create") end
-  advance(state, change, phase, more)
+  return advance(state, change, phase, more)
+end
+
+local function drive_for_other(state, change, patience)
+  local results, _, code = drive_one(state, change, patience)
+  if results then patience.acting = true end
+  if code == "timed out" then patience.acting = false end
 end
 
 local function forget_old(state)
@@ -132,31 +156,40 @@ local function forget_old(state)
   state:transact(ops)
 end
 
--- Judges the nodes by what this process saw, with its own clock: no clocks are compared.
-local function watch_nodes(state, observed)
+-- Judges the nodes by what this process saw, with its own clock: no clocks are compared. One that
+-- slept itself has seen nothing.
+local function watch_nodes(state, observed, limit)
   local now = runtime.now()
+  if now - (observed.last or now) > DEPUTY then
+    for name in pairs(observed) do observed[name] = nil end
+  end
+  observed.last = now
   for _, row in ipairs(state:list "Node") do
-    local o = observed[row.name]
+    local o = observed[row._uuid]
     if not o or o.seen ~= row.seen then
-      observed[row.name] = { seen = row.seen, at = now }
-    elseif row.state == "active" and now - o.at > M.STALE then
-      state:transact { { op = "assert", lock = "nerv" },
-        { op = "update", table = "Node", where = where(row), row = { state = "stale" } } }
+      observed[row._uuid] = { seen = row.seen, at = now }
+    elseif row.state == "active" and now - o.at > limit then
+      state:transact { { op = "update", table = "Node",
+        where = { { "_uuid", "==", row._uuid }, { "seen", "==", row.seen } }, row = { state = "stale" } } }
     end
   end
 end
 
 --- Drives until it is cancelled.
 function M.run(state)
-  local observed = {}
+  local observed, patience = {}, new_patience()
   local watch <close> = state.db:watch { "Change", "Node" }
   state.db:lock("nerv")
   while true do
     if state.db:has_lock("nerv") then
-      watch_nodes(state, observed)
+      watch_nodes(state, observed, M.STALE)
       for _, change in ipairs(state:list "Change") do drive_one(state, change) end
       forget_old(state)
+    else
+      watch_nodes(state, observed, M.STALE + 1)
+      for _, change in ipairs(state:list "Change") do drive_for_other(state, change, patience) end
     end
+    patience:next_pass()
     watch:all(1)   -- a second at most: nodes grow stale without an event
   end
 end

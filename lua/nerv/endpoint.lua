@@ -1,5 +1,6 @@
 --- Endpoints: access points to a network. Made by network:endpoint{...}.
 local registry <const> = require "nerv.registry"
+local archetypes <const> = require "nerv.archetype"
 local json <const> = require "nerv.json"
 local lab <const> = require "nerv.lab"
 local execute <const> = require "nerv.execute"
@@ -31,14 +32,25 @@ local fields <const> = {
   end,
 }
 
+-- Options that the present archetype knows; what a former one was given is parked.
+local function option_of(self, key)
+  local row = row_of(self)
+  local state = lab.state()
+  local def, message = archetypes.by_digest(state:network(self.network).digest, state:archetypes())
+  if not def then registry.fail(message) end
+  local option = def.endpoint[key]
+  if not option then return nil end
+  local value = (json.decode(row.options) or {})[key]
+  if value == nil then value = (json.decode(row.allocated) or {})[key] end
+  if value == nil then return option.default end
+  return value
+end
+
 function Endpoint.__index(self, key)
   if methods[key] then return methods[key] end
   if fields[key] then return fields[key](self) end
   if key == "id" then return self.network .. ":" .. self.name end
-  local row = row_of(self)
-  local given = json.decode(row.options) or {}
-  if given[key] ~= nil then return given[key] end
-  return (json.decode(row.allocated) or {})[key]
+  return option_of(self, key)
 end
 
 function Endpoint.__tostring(self) return "endpoint " .. self.id end

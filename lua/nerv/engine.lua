@@ -354,6 +354,8 @@ function Engine:verify(owner, set, snap)
       local p = kind.read(need.p, snap, self.node)
       if entry then self:forget(entry.need) end
       if p then self:note(needs.make(need.kind, p, owner), owner) end
+      local debris = not p and kind.debris and kind.debris(need.p, snap, self.node)
+      if debris then batch.run(debris) end
     end
   end
 end

@@ -42,7 +42,7 @@ local function module_text(name)
 end
 
 local function function_text(name)
-  local module, f = name:match("^(%w+)[.:](%w+)$")
+  local module, f = name:match("^([%w_]+)[.:]([%w_]+)$")
   if not module or not pcall(require, "nerv." .. module) then return nil end
   local d = registry.describe(module)
   local entry = d and d.functions[f]

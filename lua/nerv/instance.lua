@@ -5,6 +5,7 @@ local cgroup <const> = require "nerv.cgroup"
 local digest <const> = require "nerv.digest"
 local link <const> = require "nerv.link"
 local netns <const> = require "nerv.netns"
+local process <const> = require "nerv.process"
 
 local M = {}
 
@@ -42,13 +43,14 @@ local function remove_links(id)
   for _, have in ipairs(link.list { alias_prefix = "nerv:" .. id .. ":" } or {}) do
     names[#names + 1] = have.name
   end
-  for _, name in ipairs(names) do link.delete { name = name } end   -- a veth's second end is gone by then
+  local group = 0x40000000 + tonumber(digest.random(4), 16) % 0x3fffffff
+  if #names > 0 then link.delete_many { names = names, group = group } end
 end
 
 local function remove_data_planes(run_dir)
   local nerv_nve = require("nerv.paths").libexec() .. "/nerv-nve"
   for _, name in ipairs(file.list(run_dir .. "/bpf") or {}) do
-    require("nerv.process").run { argv = { nerv_nve, "--remove", "--pin", run_dir .. "/bpf/" .. name } }
+    process.run { argv = { nerv_nve, "--remove", "--pin", run_dir .. "/bpf/" .. name } }
   end
 end
 
@@ -65,6 +67,8 @@ function M.clean(state_dir)
       if not good then return nil, message, code end
       cgroup.remove(group)
     end
+    -- A testbed's nodes: their agents ran in this instance's cgroup.
+    for _, name in ipairs(file.list(run_dir .. "/nodes") or {}) do M.clean(run_dir .. "/nodes/" .. name) end
     remove_data_planes(run_dir)
     for _, path in ipairs(netns.list(run_dir .. "/ns") or {}) do netns.delete { path = path } end
     remove_links(id)
@@ -77,19 +81,57 @@ function M.clean(state_dir)
   return true
 end
 
---- Removes the instances of this machine whose lock nobody holds and that are labs.
+--- Notes that this shell uses a lab: until it ends, nobody takes the lab for dead because its agent
+-- is just being started again.
+-- @return a handle to close, or nil when the directory is not ours to write
+function M.attach(state_dir)
+  local dir = state_dir .. "/shells"
+  if not file.mkdir(dir, { parents = true, mode = 448 }) then return nil end
+  return file.lock(dir .. "/" .. process.self())
+end
+
+--- The end of what attach() began.
+function M.detach(state_dir, handle)
+  handle:close()
+  file.remove(state_dir .. "/shells/" .. process.self())
+end
+
+local function has_shell(state_dir)
+  for _, name in ipairs(file.list(state_dir .. "/shells") or {}) do
+    local lock = file.lock(state_dir .. "/shells/" .. name)
+    if not lock then return true end
+    lock:close()
+  end
+  return false
+end
+
+--- Removes a lab that neither an agent nor a shell uses any more.
+-- @return whether it was one
+function M.clean_dead(state_dir)
+  if not file.stat(state_dir .. "/temporary") then return false end
+  local lock = file.lock(state_dir .. "/lock")
+  if not lock then return false end
+  local dead = not has_shell(state_dir)
+  if dead then M.clean(state_dir) end
+  lock:close()
+  return dead
+end
+
+-- The run directory of the lab whose testbed a node belongs to.
+local function parent(state_dir)
+  local root = context.run_root() .. "/"
+  return state_dir:sub(1, #root) == root and root .. state_dir:sub(#root + 1):match("^[^/]+") or nil
+end
+
+--- Removes all such labs of this machine; a testbed's nodes go with their lab.
 -- @return array of the state directories that were cleaned
-function M.clean_dead()
+function M.clean_all_dead()
   local cleaned = {}
   for _, id in ipairs(file.list(context.run_root()) or {}) do
     local state_dir = (file.read(context.run_dir(id) .. "/state") or ""):match("^[^\n]+")
-    if state_dir and file.stat(state_dir .. "/temporary") then
-      local lock = file.lock(state_dir .. "/lock")
-      if lock then
-        M.clean(state_dir)
-        lock:close()
-        cleaned[#cleaned + 1] = state_dir
-      end
+    local lab = state_dir and parent(state_dir)
+    if state_dir and not (lab and file.stat(lab)) and M.clean_dead(state_dir) then
+      cleaned[#cleaned + 1] = state_dir
     end
   end
   return cleaned

@@ -17,6 +17,7 @@
 --   call:   create(list, node), change(list, node), remove(list, node) over lists of
 --           { need =, old = }; return true, or nil, message, code, index
 --   read(p, snapshot, node)   the properties that the system has, or nil
+--   debris(p, snapshot, node) operations that clear the way for what read() did not find, or nil
 --   list(snapshot, node)      array of { owner =, key =, p = }: all that carry this instance's mark,
 --                             with what a removal needs of their properties; owner is nil
 --                             where the mark does not tell

@@ -17,6 +17,9 @@ local M = {}
 -- Seconds that an agent has to start.
 local START_LIMIT <const> = 20
 
+-- Seconds in which it answers a shell that leaves.
+local LEAVE_LIMIT <const> = 10
+
 local current   -- { state, hello, socket, hold }
 
 local function socket_of(state_dir)
@@ -105,11 +108,13 @@ function M.connection()
     return current
   end
   local state_dir = context.state_dir()
+  instance.clean_dead(state_dir)
   local hold, hello, path = find_or_start(state_dir)
+  local shell = instance.attach(state_dir)
   if context.options.keep then protocol.call(path, { call = "keep" }) end
   local state, message = state_module.connect(hello.db)
   if not state then registry.fail("database: " .. message) end
-  current = { state = state, hold = hold, hello = hello, socket = path }
+  current = { state = state, hold = hold, hello = hello, socket = path, shell = shell }
   current.keeper = task.spawn(keep_agent, state_dir, current)
   return current
 end
@@ -140,15 +145,23 @@ function M.leave()
   current = nil
   link.closed = true
   link.keeper:cancel()
+  link.keeper:join()
   link.state:close()
+  if link.shell then instance.detach(link.hello.state_dir, link.shell) end
+  local asking <close> = task.spawn(function()
+    protocol.send(link.hold, { call = "leave" })
+    local answer = protocol.receive(link.hold)
+    return answer ~= nil and answer.ends
+  end)
+  local ends = asking:join(LEAVE_LIMIT) and asking:wait()
   link.hold:close()
-  if not link.hello.lab then return end
+  if not ends then return end
   local agent = process.adopt(link.hello.pid)
   if agent then agent:wait(60) end
 end
 
 --- Removes what labs left whose agents are dead.
 -- @return the state directories that were cleaned
-function M.clean() return instance.clean_dead() end
+function M.clean() return instance.clean_all_dead() end
 
 return M

@@ -9,6 +9,7 @@ local change <const> = require "nerv.change"
 local context <const> = require "nerv.context"
 local json <const> = require "nerv.json"
 local lab <const> = require "nerv.lab"
+local needs <const> = require "nerv.needs"
 local options <const> = require "nerv.options"
 local protocol <const> = require "nerv.protocol"
 local ovsdb <const> = require "nerv.ovsdb"
@@ -247,6 +248,55 @@ local function draft_delete(state, net_name, endpoint_names)
   return draft
 end
 
+-- The value that an endpoint holds already in the range: of a former archetype or a former range.
+local function held(state, ep, scope, range)
+  for _, uuid in ipairs(ep.allocations) do
+    local row = state.rows.Allocation[uuid]
+    if row and row.scope == scope and allocation.suits(range, row.value) then return row.value end
+  end
+end
+
+-- What an endpoint must be given anew when its network's options or archetype change: its row with
+-- new columns, or nil. What it has been given stays its own, for the way back.
+local function reallocate(state, picker, def, net_name, net_options, ep)
+  local given, allocated = json.decode(ep.options) or {}, json.decode(ep.allocated) or {}
+  local new, rows = options.join(allocated), {}
+  for _, name in ipairs(options.sorted_keys(def.endpoint)) do
+    local range = def.endpoint[name].allocate and net_options[def.endpoint[name].allocate]
+    if range and given[name] and not allocation.suits(range, given[name]) then
+      fail(("endpoint %s:%s: %s %s is not in %s"):format(net_name, ep.name, name, given[name], range))
+    elseif range and not given[name] and not (new[name] and allocation.suits(range, new[name])) then
+      new[name] = held(state, ep, "address " .. net_name, range)
+      if not new[name] then new[name], rows[#rows + 1] = must(picker:address(net_name, range)) end
+    end
+  end
+  if needs.equal(allocated, new) then return nil end
+  return { name = ep.name, node = ep.node, mac = ep.mac, options = given, allocated = new }, rows
+end
+
+-- Gives the endpoints of a network what its new options or archetype ask for.
+local function draft_reallocation(state, draft, def, row, net_options)
+  local picker = allocation.new(state)
+  local updates = {}
+  for _, ep in ipairs(state:endpoints(row._uuid)) do
+    change.wait_idle(state, function() return state.rows.Endpoint[ep._uuid] end)
+    table.insert(draft.operations, unchanged("Endpoint", ep, { "change" }))
+    local new, rows = reallocate(state, picker, def, row.name, net_options, ep)
+    if new then
+      local where = { { "_uuid", "==", ep._uuid } }
+      updates[#updates + 1] = { op = "update", table = "Endpoint", where = where,
+        row = { allocated = json.encode(new.allocated), change = ovsdb.named "change" } }
+      updates[#updates + 1] = { op = "mutate", table = "Endpoint", where = where,
+        mutations = { { "allocations", "insert", named(rows) } } }
+      table.insert(draft.endpoints, new)
+      table.insert(draft.objects, { table = "Endpoint", owner = row.name .. ":" .. ep.name, verb = "update",
+        node = ep.node, before = { allocated = ep.allocated, allocations = ep.allocations } })
+    end
+  end
+  table.move(picker.operations, 1, #picker.operations, #draft.operations + 1, draft.operations)
+  table.move(updates, 1, #updates, #draft.operations + 1, draft.operations)
+end
+
 local function draft_update(state, net_name, changes)
   if type(changes) ~= "table" then fail("network.update: a table of options is expected") end
   if changes.name ~= nil and changes.name ~= net_name then fail("network.update: a network keeps its name") end
@@ -262,15 +312,11 @@ local function draft_update(state, net_name, changes)
     elseif former[key] ~= nil and changes[key] == nil then parked[key] = value
     else known[key] = value end   -- the check below names the nearest option
   end
-  checked("network.update", def.network, known)
+  local values = checked("network.update", def.network, known)
   local home = changes.home or row.home
   local drafted = {}
   local operations = { unchanged("Network", row, { "generation" }) }
   archetype_operations(state, def, operations, drafted)
-  for _, ep in ipairs(state:endpoints(row._uuid)) do
-    change.wait_idle(state, function() return state.rows.Endpoint[ep._uuid] end)
-    operations[#operations + 1] = unchanged("Endpoint", ep, { "change" })
-  end
   operations[#operations + 1] = { op = "mutate", table = "Network",
     where = { { "_uuid", "==", row._uuid } }, mutations = { { "generation", "+=", 1 } } }
   operations[#operations + 1] = { op = "update", table = "Network",
@@ -280,13 +326,15 @@ local function draft_update(state, net_name, changes)
   local nodes = {}
   for _, name in ipairs(state:nodes_of(row)) do nodes[name] = true end
   nodes[home] = true
-  return { text = "update network " .. net_name, nodes = options.sorted_keys(nodes),
-    operations = operations, archetypes = drafted, target = net_name,
+  local draft = { text = "update network " .. net_name, nodes = options.sorted_keys(nodes),
+    operations = operations, archetypes = drafted, target = net_name, endpoints = {},
     network = { name = net_name, digest = def.digest, options = known, home = home,
       nodes = options.sorted_keys(nodes), ports = state:ports(row), group = row.link_group },
     objects = { { table = "Network", owner = net_name, verb = "update", before = {
       archetype = row.archetype, digest = row.digest, options = row.options, parked = row.parked,
       home = row.home } } } }
+  draft_reallocation(state, draft, def, row, values)
+  return draft
 end
 
 -- What the agents would do: the operations of all concerned nodes, each with its node.

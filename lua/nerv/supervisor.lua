@@ -205,4 +205,15 @@ function Supervisor:list(kind)
   return found
 end
 
+--- Ends what an agent started that died before it wrote the record.
+function Supervisor:sweep()
+  for _, id in ipairs(cgroup.list(self.node.cgroup .. "/services") or {}) do
+    local group = self.node.cgroup .. "/services/" .. id
+    if not self.services[id] and not file.stat(self.node.run_dir .. "/services/" .. id .. ".json") then
+      cgroup.kill(group)
+      cgroup.remove(group)
+    end
+  end
+end
+
 return M

@@ -2,8 +2,10 @@
 -- Usage: nervsh tests/bench/bench.lua OUT.json [FIGURE]...     by default all figures
 --
 -- Each group of figures is measured by a script of its own in a nervsh of its own: with an instance of its own,
--- in a network namespace of its own. Exit status 0 also when a figure is missed; 1 when one could not be
--- measured. NERV_BENCH_QUICK=1 makes short runs that only show that everything works.
+-- in a network namespace of its own. Its run directory is a tmpfs, as /run is on real machines: on ext4, which
+-- does not use an inode again for 5 s, endpoints that come and go would become slower and slower.
+-- Exit status 0 also when a figure is missed; 1 when one could not be measured. NERV_BENCH_QUICK=1 makes short
+-- runs that only show that everything works.
 local here <const> = arg[0]:match("^(.*)/[^/]*$")
 package.path = here .. "/?.lua;" .. package.path
 local measure <const> = require "measure"
@@ -58,25 +60,50 @@ local function groups(figures)
   return list
 end
 
+-- A place for one script: a network namespace, and a tmpfs for all that it makes, so that nothing is left
+-- however it ends.
+local function make_place()
+  local place = { dir = expect(file.temp_dir "nerv-bench.") }
+  place.space, place.run, place.out = place.dir .. "/ns", place.dir .. "/run", place.dir .. "/out"
+  expect(netns.add { path = place.space, lo_up = true })
+  expect(file.mkdir(place.run))
+  expect(file.mount { type = "tmpfs", target = place.run })
+  return place
+end
+
+local function remove_place(place)
+  file.umount(place.run, { lazy = true })
+  netns.delete { path = place.space }
+  file.remove_tree(place.dir)
+end
+
+-- Waits for a script; when this is interrupted, it ends the script and lets it clean up first.
+local function wait_for(child)
+  local good, status = pcall(child.wait, child)
+  if good then return status end
+  child:kill("INT")
+  child:wait(60)
+  return nil, status
+end
+
 -- Runs a group's script; its results by name, or nil and why not.
-local function measured(group, dir)
-  local space = dir .. "/ns"
+local function measured(group)
   local argv = { process.exe() }
   for word in group.by:gmatch("%S+") do argv[#argv + 1] = #argv == 1 and here .. "/" .. word or word end
   table.move(group.names, 1, #group.names, #argv + 1, argv)
-  expect(netns.add { path = space, lo_up = true })
-  local result, message = process.run { argv = argv, netns = space, stderr = "inherit",
-    add_env = { NERV_STATE = dir .. "/state", NERV_RUN = dir .. "/run" } }
-  netns.delete { path = space }
-  local log = file.read(dir .. "/state/agent.log")
-  file.remove_tree(dir .. "/state")
-  file.remove_tree(dir .. "/run")
-  if not result then return nil, message end
-  local results = result.exit == 0 and json.decode(result.stdout)
+  local place = make_place()
+  local child = expect(process.spawn { argv = argv, netns = place.space, stdin = "null",
+    stdout = { file = place.out }, pdeathsig = "INT",
+    add_env = { NERV_STATE = place.dir .. "/state", NERV_RUN = place.run, TMPDIR = place.run } })
+  local status, interruption = wait_for(child)
+  local results = status and status.exit == 0 and json.decode(file.read(place.out) or "")
+  local log = not results and file.read(place.dir .. "/state/agent.log")
+  remove_place(place)
+  if interruption then error(interruption, 0) end
   if results then return results end
   if log then io.stderr:write(log) end
-  return nil, ("%s ended with %s"):format(group.by, result.exit and "status " .. result.exit or
-    "signal " .. tostring(result.name))
+  return nil, ("%s ended with %s"):format(group.by, status.exit and "status " .. status.exit or
+    "signal " .. tostring(status.name))
 end
 
 local function number(value)
@@ -103,12 +130,11 @@ if not out then
   os.exit(2)
 end
 local figures <const> = selected(table.move(arg, 2, #arg, 1, {}))
-local dir <const> = expect(file.temp_dir "nerv-bench.")
 local results <const>, values <const> = {}, {}
 local failed = false
 for _, group in ipairs(groups(figures)) do
   measure.progress("%s: %s", group.by, table.concat(group.names, ", "))
-  local good, message = measured(group, dir)
+  local good, message = measured(group)
   if not good then measure.progress("%s", message) end
   for _, name in ipairs(group.names) do
     results[name] = good and good[name]
@@ -116,7 +142,6 @@ for _, group in ipairs(groups(figures)) do
     failed = failed or not results[name]
   end
 end
-file.remove_tree(dir)
 expect(file.write(out, json.encode(values) .. "\n"))
 show(figures, results)
 if failed then os.exit(1) end

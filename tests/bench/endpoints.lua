@@ -6,7 +6,7 @@ local measure <const> = require "measure"
 
 local COUNT <const> = measure.rounds(1000, 100)
 local ROUNDS <const> = measure.rounds(7, 2)
-local BARE <const> = measure.build() .. "/bench/bare"
+local BARE <const> = measure.built "bench/bare"
 local BARE_ALIAS <const>, BARE_GROUP <const>, BARE_BRIDGE <const> = "bare:00000000", 77777, "bare-bridge"
 local MTU <const> = 1500
 

@@ -30,8 +30,8 @@ local dir <const> = expect(file.temp_dir "nerv-entries.")
 local socket <const>, space <const> = dir .. "/sock", dir .. "/ns"
 expect(netns.add { path = space })
 local switch <const> = expect(process.spawn { netns = space, pdeathsig = "TERM", argv = {
-  measure.build() .. "/nerv-nve", "--log-level", "warn", "--thrift-socket", socket,
-  "--objects", measure.build() .. "/bench/p4", measure.build() .. "/bench/p4/big.json" } })
+  measure.built "nerv-nve", "--log-level", "warn", "--thrift-socket", socket,
+  "--objects", measure.built "bench/p4", measure.built "bench/p4/big.json" } })
 measure.wait_until("the switch", function() return file.stat(socket) or not switch:running() end)
 local connection <const> = expect(nve.connect(socket))
 

@@ -34,8 +34,13 @@ end
 -- @tparam table results by the name of the figure
 function M.hand_over(results) print(json.encode(results)) end
 
---- The directory of the programs that are measured.
-function M.build() return process.exe():match("^(.*)/[^/]*$") end
+--- The path of a program or file beside the nervsh that runs.
+-- @raise when it has not been built
+function M.built(name)
+  local path = process.exe():match("^(.*)/[^/]*$") .. "/" .. name
+  expect(file.stat(path), path .. " is missing: 'make bench-programs' builds it")
+  return path
+end
 
 --- Runs a program that must succeed.
 -- @return its output

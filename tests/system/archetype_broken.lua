@@ -160,7 +160,7 @@ undone("wants", "archetypes/wants.lua:3: link b.ifindex is known only to the sys
   "computing with what only the system knows")
 for _, use in ipairs { "1 - i", "-i", "i .. 'x'", "#i", "i < 1", "i <= i", "i()", "tostring(i)", "i | 1", "('%d'):format(i)",
   "math.max(i, 1)", "i.x" } do
-  define("wants", "local b = need.link { kind = 'bridge', name = 'b' } local i = b.ifindex return " .. use)
+  define("wants", "local b = need.link { kind = 'bridge', name = 'b' } local i = b.ifindex local x = " .. use)
   undone("wants", "archetypes/wants.lua:3: ", "computing with it by " .. use)
 end
 define("wants", "local b = need.link { kind = 'bridge', name = 'b' } return b.colour")

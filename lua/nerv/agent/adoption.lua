@@ -84,8 +84,11 @@ local function remove_strangers(self, broken)
   end
   for _, kind in ipairs(order) do
     local good, message = remove(self, kind, by_kind[kind])
-    if not good then self.node.log(("what is left, %s %s ...: %s"):format(kind.name, by_kind[kind][1].key, message)) end
+    if not good then
+      self.node.log(("what is left, %s %s and others: %s"):format(kind.name, by_kind[kind][1].key, message))
+    end
   end
+  self.node.supervisor:sweep()
 end
 
 --- Reads the node's own needs and those of each network and endpoint back, takes away what carries

@@ -19,9 +19,11 @@ return function(self)
   function calls.hold(_, connection)
     self.holders = self.holders + 1
     protocol.send(connection, calls.hello())
-    connection:read_frame()
+    local leaves = connection:read_frame()   -- a shell that is killed does not say so
     self.holders = self.holders - 1
-    if self.lab and self.holders == 0 then self.finish:close() end
+    local ends = self.lab and self.holders == 0
+    if leaves then protocol.send(connection, { ends = ends }) end
+    if ends then self.finish:close() end
   end
 
   function calls.keep()

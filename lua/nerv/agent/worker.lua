@@ -9,12 +9,15 @@ local runtime <const> = require "nerv.runtime"
 local snapshot <const> = require "nerv.snapshot"
 local task <const> = require "nerv.task"
 
--- Fields: name, state, view, engine, node, networks, facts, journal, reported, retries.
+-- Fields: name, state, view, engine, node, networks, facts, journal, reported, retries, busy,
+-- closing.
 local Worker = {}
 Worker.__index = Worker
 
 -- Seconds before a failing need is tried again, first and at most.
 local RETRY_FIRST <const>, RETRY_MAX <const> = 1, 60
+-- Seconds before a report is tried again that did not reach the database.
+local REPORT_AGAIN <const> = 0.2
 
 -- Network and endpoint of an owner: "blue", "blue:h1".
 local function split(owner)
@@ -108,13 +111,20 @@ function Worker:learn_facts(name)
   return learned
 end
 
-local function report(self, change, text)
-  return self.state:transact {
+-- Until it is in the database, which may have died and come back, or the phase is over.
+local function report(self, change, due, text)
+  local operations = {
     { op = "wait", table = "Change", where = { { "_uuid", "==", change._uuid } },
-      columns = { "phase" }, ["until"] = "==", rows = { { phase = change.phase } }, timeout = 0 },
+      columns = { "phase" }, ["until"] = "==", rows = { { phase = due } }, timeout = 0 },
     { op = "mutate", table = "Change", where = { { "_uuid", "==", change._uuid } },
       mutations = { { "reports", "delete", { self.name } },
         { "reports", "insert", { [self.name] = text } } } } }
+  while true do
+    local results, message, code = self.state:transact(operations)
+    if results or code == "timed out" then return end
+    self.node.log(("report on %s: %s"):format(change.text, message))
+    task.sleep(REPORT_AGAIN)
+  end
 end
 
 function Worker:node_wanted()
@@ -135,8 +145,9 @@ local function remaining(plan, done)
 end
 
 --- Applies one phase of a change on this node.
+-- @tparam string due the phase: the row itself may move on meanwhile
 -- @return the report for it
-function Worker:phase(change)
+function Worker:phase(change, due)
   local objects = json.decode(change.objects) or {}
   local wanted, message = self:wanted(self.view, objects)
   if not wanted then return "failed: " .. message end
@@ -158,22 +169,22 @@ function Worker:phase(change)
   local journal = self.journal[change._uuid] or {}
   self.journal[change._uuid] = journal
   local done = {}
-  for _, phase in ipairs(phases_of[change.phase]) do
+  for _, phase in ipairs(phases_of[due]) do
     local good
     table.move(engine.describe(plan[phase]), 1, #engine.describe(plan[phase]), #journal + 1, journal)
     good, message = self.engine:apply(plan[phase])
     if not good then
-      if change.phase == "sweep" or change.phase == "undo" then self:retry_later(wanted) end
+      if due == "sweep" or due == "undo" then self:retry_later(wanted) end
       return "failed: " .. message
     end
     done[phase] = true
   end
   for _, one in ipairs(wanted) do
-    if self:learn_facts(one.owner) and change.phase == "make" then
-      return self:phase(change)   -- once more, with the facts it asked for
+    if self:learn_facts(one.owner) and due == "make" then
+      return self:phase(change, due)   -- once more, with the facts it asked for
     end
   end
-  return remaining(plan, done) and change.phase or change.phase == "undo" and "undo" or "converged"
+  return remaining(plan, done) and due or due == "undo" and "undo" or "converged"
 end
 
 local function in_order(a, b) return a.serial < b.serial end
@@ -253,12 +264,20 @@ end
 --- Makes owners equal to their rows in one go, after reading them back from the system.
 -- @return the described operations, or nil and a message
 function Worker:converge(owners, verify)
-  local objects = {}
-  for i, owner in ipairs(owners) do
+  local objects, own = {}, nil
+  for _, owner in ipairs(owners) do
     local _, endpoint = split(owner)
-    objects[i] = { table = endpoint and "Endpoint" or "Network", owner = owner, node = self.name }
+    if owner == "node " .. self.name then
+      own = true
+    else
+      table.insert(objects, { table = endpoint and "Endpoint" or "Network", owner = owner, node = self.name })
+    end
   end
   local wanted, message = self:wanted(self.view, objects)
+  if wanted and own then
+    own, message = self:node_wanted()
+    wanted = own and table.move(wanted, 1, #wanted, 2, own)
+  end
   if not wanted then return nil, message end
   if verify then
     local snap = snapshot.new(self.node)
@@ -294,14 +313,16 @@ function Worker:follow()
   while true do
     local due = self:due()
     for _, change in ipairs(due) do
-      local good, text = pcall(self.exclusive, self, self.phase, change)
+      local phase = change.phase   -- the row is live: it may move on while we work
+      local good, text = pcall(self.exclusive, self, self.phase, change, phase)
       if not good then
         self.node.log(("change %s: %s"):format(change.text, tostring(text)))
         text = "failed: " .. tostring(text)
       end
-      if not text:find("^failed") and text ~= "converged" then text = change.phase end
-      self.reported[change._uuid .. change.phase] = change._uuid
-      report(self, change, text)
+      if self.closing then return end
+      if not text:find("^failed") and text ~= "converged" then text = phase end
+      self.reported[change._uuid .. phase] = change._uuid
+      report(self, change, phase, text)
     end
     retry(self)
     forget_old(self)

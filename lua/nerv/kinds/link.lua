@@ -194,6 +194,16 @@ function M.read(p, snapshot, node)
   return result
 end
 
+--- What is in the way of a veth that is not there whole: its near end, while the other one was
+-- renamed, moved, or goes with its namespace, which the kernel removes later than it says.
+-- @return operations, or nil
+function M.debris(p, snapshot, node)
+  local near = p.kind == "veth" and ends(p, node)
+  local have = near and snapshot:link(near.netns, near.name)
+  if not have or node.owner_of_alias(have.alias) ~= p.id then return nil end
+  return { { "link.delete", { name = near.name, netns = near.netns } } }
+end
+
 -- Whatever carries this instance's alias.
 function M.list(snapshot, node)
   local found, seen = {}, {}

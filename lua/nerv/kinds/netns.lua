@@ -54,10 +54,11 @@ return {
     return { id = p.id, loopback = lo ~= nil and lo.up, ipv6 = snapshot:sysctl(where,
       "net.ipv6.conf.all.disable_ipv6") ~= "1", after = p.after }
   end,
+  -- By name: an agent that died at the wrong moment left a file that is no namespace (any more).
   list = function(_, node)
     local found = {}
-    for _, where in ipairs(netns.list(node.run_dir .. "/ns") or {}) do
-      local id = where:match("([^/]+)$"):gsub("+", "/")
+    for _, name in ipairs(file.list(node.run_dir .. "/ns") or {}) do
+      local id, where = name:gsub("+", "/"), node.run_dir .. "/ns/" .. name
       found[#found + 1] = { owner = id, key = where, p = { id = id, path = where } }
     end
     return found

@@ -35,7 +35,10 @@ return {
   read = function(p, snapshot, node)
     local name, ns = where(p, node)
     for _, have in ipairs(snapshot:qdiscs(ns, name)) do
-      if have.kind == "tbf" then return p end
+      if have.kind == "tbf" then
+        local same = math.abs(have.rate - p.rate) < 8   -- the kernel counts bytes
+        return { link = p.link, side = p.side, after = p.after, rate = same and p.rate or have.rate }
+      end
     end
     return nil
   end,

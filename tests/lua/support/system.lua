@@ -109,7 +109,10 @@ end
 
 local row_names <const> = {
   Network = function(row) return row.name end,
-  Endpoint = function(row) return row.name .. "@" .. row.node end,
+  Endpoint = function(row)
+    local network_row = lab.state().rows.Network[row.network]
+    return ("%s:%s@%s"):format(network_row and network_row.name, row.name, row.node)
+  end,
   Allocation = function(row) return row.scope .. "=" .. row.value end,
   Port = function(row) return row.name .. "=" .. row.tag end,
   Status = function(row) return row.owner end,

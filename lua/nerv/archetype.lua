@@ -25,7 +25,7 @@ local defined <const> = setmetatable({}, { __mode = "k" })
 --- Raises an error with the line of the archetype that runs. A level would not do: archetypes
 -- call in tail position.
 function M.complain(message)
-  local level, info = 2, nil
+  local level, info = 2
   repeat
     info = debug.getinfo(level, "Sl")
     level = level + 1

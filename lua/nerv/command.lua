@@ -1,5 +1,6 @@
 --- Command lines: `nodes`, `net list`, `h1 ping -c1 h2`. Everything else is Lua.
 local registry <const> = require "nerv.registry"
+local context <const> = require "nerv.context"
 local lab <const> = require "nerv.lab"
 local network <const> = require "nerv.network"
 local node <const> = require "nerv.node"
@@ -54,12 +55,14 @@ M.commands = {
   exit = { text = "leave the shell", run = function() os.exit(0) end },
 }
 
--- An endpoint by bare name, when only one network has it, or as NETWORK:NAME.
-local function find_endpoint(word)
+-- An endpoint as NETWORK:NAME, or by bare name: of the preferred network, else of the only one that has it.
+local function find_endpoint(word, preferred)
   local net, name = word:match("^([^:]+):(.+)$")
+  net, name = net or preferred, name or word
   if net then
-    local n = network.get(net)
-    return n and n:get(name)
+    local n = context.valid_name(net) and network.get(net)
+    local e = n and n:get(name)
+    if e or net ~= preferred then return e or nil end
   end
   local found
   for _, n in ipairs(network.list()) do
@@ -89,11 +92,27 @@ function M.is_command(line)
   return lab.active() and variable == nil and find_endpoint(first) ~= nil
 end
 
--- @NAME is an address; a bare name is one where it stands alone.
-local function addresses(words)
-  for i, word in ipairs(words) do
-    local target = find_endpoint(word:match("^@(.+)$") or word)
-    if target and target.address and i > 1 then words[i] = target.address end
+--- Programs whose arguments may be endpoints' bare names.
+M.programs = { "arping", "curl", "iperf3", "mtr", "nc", "ping", "ssh", "tracepath", "traceroute", "wget" }
+
+local function takes_names(program)
+  for _, name in ipairs(M.programs) do
+    if name == program then return true end
+  end
+  return false
+end
+
+-- @NAME is an address; for some programs a bare name is one, too, where it stands alone.
+local function addresses(words, endpoint)
+  local bare = takes_names(words[1])
+  for i = 2, #words do
+    local name = words[i]:match("^@(.+)$")
+    local target = (name or bare) and find_endpoint(name or words[i], endpoint.network)
+    if target and target.address then
+      words[i] = target.address
+    elseif name then
+      registry.fail(("%s: %s"):format(words[i], target and "the endpoint has no address" or "there is no such endpoint"))
+    end
   end
 end
 
@@ -114,12 +133,12 @@ function M.run_line(line)
     registry.fail(("unknown command or endpoint '%s'%s"):format(first,
       near and ("; did you mean '%s'?"):format(near) or "; 'help' lists the commands"))
   end
-  addresses(words)
-  local good, message, code, status = endpoint:exec(table.unpack(words))
+  addresses(words, endpoint)
+  local good, message, _, status = endpoint:exec(table.unpack(words))
   if good then return end
-  if code == "EXIT" and status.exit then
+  if status and (status.exit or status.signal) then
     io.stderr:write("nervsh: ", message, "\n")
-    os.exit(status.exit)
+    os.exit(status.exit or 128 + status.signal)
   end
   registry.fail(message)
 end

@@ -18,6 +18,8 @@ local KEEP <const> = 100
 -- Seconds that the holder of the lock gets before another agent acts in its place: one that is
 -- stopped keeps the lock. Every step names the phase that it leaves, so two cannot both make it.
 local DEPUTY <const> = 2
+-- Seconds between two looks after which a driver must have slept.
+local SLEPT <const> = 5
 
 local function report_of(state, change, node)
   local row = state:node(node)
@@ -160,7 +162,7 @@ end
 -- slept itself has seen nothing.
 local function watch_nodes(state, observed, limit)
   local now = runtime.now()
-  if now - (observed.last or now) > DEPUTY then
+  if now - (observed.last or now) > SLEPT then
     for name in pairs(observed) do observed[name] = nil end
   end
   observed.last = now

@@ -48,7 +48,8 @@ local full <const> = network.create { name = "full", archetype = "bridge", home 
 local with_full <const> = system.inventory(tb)
 specs = {}
 for i = 1, 1024 do specs[i] = { name = "e" .. i, node = "pm1" } end
-system.refuses(function() full:endpoint(specs) end, "create 1024 endpoints of network full: node pm1: .*1023", "a bridge has 1023 ports at most")
+system.refuses(function() full:endpoint(specs) end,
+  "create 1024 endpoints of network full: node pm1: .*1023", "a bridge has 1023 ports at most")
 system.same_inventory(with_full, tb, "nothing is left of it")
 tap.ok(full:endpoint { name = "e", node = "pm1" }, "the network still works")
 full:delete()

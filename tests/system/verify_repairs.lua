@@ -27,7 +27,7 @@ local function only(owner, kind)
 end
 
 local bridge <const>, near <const> = only("blue/lan", "bridge"), only("blue/lan", "veth")
-local port <const>, other <const> = only("blue:h1", "veth"), only("blue:h3", "veth")
+local port <const> = only("blue:h1", "veth")
 
 -- Breaks something, lets verify() mend it, and looks whether that is all it did.
 local function mends(title, break_it, operations, well)

@@ -2,7 +2,6 @@
 -- from a long sleep with what happened meanwhile.
 local batch <const> = require "nerv.batch"
 local engine <const> = require "nerv.engine"
-local kinds <const> = require "nerv.kinds"
 local link <const> = require "nerv.link"
 local snapshot <const> = require "nerv.snapshot"
 

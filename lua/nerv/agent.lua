@@ -130,9 +130,17 @@ local function close(self)
   instance.clean(self.instance.state_dir)
 end
 
+-- A lab whose shell died before it held the agent ends, too.
+local function expect_shell(self, starter, waiter)
+  local shell = starter > 1 and process.adopt(starter)
+  if shell then shell:wait(FIRST_SHELL) else task.sleep(FIRST_SHELL) end
+  if self.lab and self.holders == 0 then waiter:cancel() end
+end
+
 --- Runs the agent until it is told to end.
 function M.run()
   local options = context.options
+  local starter = tonumber(file.read("/proc/self/stat"):match("%) %a (%d+)"))   -- while it is our parent
   local self = open(options)
   self.remote = options.db
   self.node = agent_node.new(self, log)
@@ -155,12 +163,7 @@ function M.run()
     task.spawn(protocol.serve, listener, calls(self)) }
   local waiter = task.spawn(function() signals:next() end)
   function self.finish.close() waiter:cancel() end
-  if self.lab then   -- the shell that started it may have died meanwhile
-    children[#children + 1] = task.spawn(function()
-      task.sleep(FIRST_SHELL)
-      if self.lab and self.holders == 0 then waiter:cancel() end
-    end)
-  end
+  if self.lab then children[#children + 1] = task.spawn(expect_shell, self, starter, waiter) end
   waiter:join()
   listener:close()
   for _, child in ipairs(children) do child:cancel() end

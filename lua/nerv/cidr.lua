@@ -34,7 +34,7 @@ function M.parse(text)
   local n, message = M.number(address)
   if not n then return fail("bad CIDR \"%s\": %s", text, message) end
   prefix = math.tointeger(tonumber(prefix))
-  if prefix > 32 then
+  if not prefix or prefix > 32 then
     return fail("bad CIDR \"%s\": the prefix length of IPv4 is at most 32", text)
   end
   local size = 1 << (32 - prefix)

@@ -64,15 +64,26 @@ local function differs_in_fixed(kind, old, new)
   return kind.change == nil
 end
 
+local function table_copy(t)
+  local copy = {}
+  for k, v in pairs(t) do copy[k] = v end
+  return copy
+end
+
 local function without_after(p)
   if p.after == nil then return p end
-  local copy = {}
-  for k, v in pairs(p) do copy[k] = v end
+  local copy = table_copy(p)
   copy.after = nil
   return copy
 end
 
 local function same(a, b) return needs.equal(without_after(a), without_after(b)) end
+
+local function other_owner(entry, owner)
+  for name in pairs(entry.owners) do
+    if name ~= owner then return name end
+  end
+end
 
 -- What goes when its container goes needs no removal of its own.
 local function implied(need, removed)
@@ -117,8 +128,9 @@ function Engine:plan(owner, set)
     elseif not entry.owners[owner] and not kind.shared then
       return nil, ("%s belongs to %s"):format(need.key, next(entry.owners))
     elseif not same(entry.need.p, need.p) then
-      if kind.shared and next(entry.owners, next(entry.owners)) then
-        return nil, ("%s is shared with %s, with other properties"):format(need.key, next(entry.owners))
+      local other = other_owner(entry, owner)
+      if other then
+        return nil, ("%s is shared with %s, with other properties"):format(need.key, other)
       end
       if differs_in_fixed(kind, entry.need.p, need.p) then
         table.insert(plan.switch, { verb = "remove", need = entry.need, owner = owner })
@@ -193,12 +205,13 @@ function Engine:done(action)
   end
 end
 
--- A placeholder's value, once the need that it belongs to is there.
+-- Properties with the values of their placeholders, once the needs that those belong to are there.
+-- @return properties (the same table when there is no placeholder); or nil and a message
 function Engine:resolve(p)
   local resolved
   for name, value in pairs(p) do
     if needs.is_placeholder(value) then
-      resolved = resolved or setmetatable({}, { __index = p, __pairs = nil })
+      resolved = resolved or table_copy(p)
       local kind = kinds.get(value.need.kind)
       local fact = kind.fact(value.need.p, value.field, self.node)
       if fact == nil then return nil, ("%s is not known"):format(value.text) end
@@ -306,7 +319,8 @@ function Engine:apply_call(actions, first)
   local list, last = {}, first
   while actions[last] and actions[last].need.kind == action.need.kind
     and actions[last].verb == action.verb do
-    local p, message = self:resolve(actions[last].need.p)
+    local p, message = actions[last].need.p, nil
+    if action.verb ~= "remove" then p, message = self:resolve(p) end
     if not p then return failure(actions[last], message) end
     if not actions[last].implied then
       list[#list + 1] = { need = { p = p }, old = actions[last].old }
@@ -343,6 +357,18 @@ function Engine:apply(actions)
   return true
 end
 
+-- What the system has of a need; a placeholder's value that is right reads as the placeholder.
+function Engine:read(need, snap)
+  local wanted = self:resolve(need.p)
+  local p = wanted and kinds.get(need.kind).read(wanted, snap, self.node)
+  if not p or wanted == need.p then return p or nil end
+  p = table_copy(p)
+  for name, value in pairs(need.p) do
+    if needs.is_placeholder(value) and p[name] == wanted[name] then p[name] = value end
+  end
+  return p
+end
+
 --- Reads what the owner wants back from the system, so that a plan that follows repairs what
 -- somebody else changed.
 function Engine:verify(owner, set, snap)
@@ -351,7 +377,7 @@ function Engine:verify(owner, set, snap)
     local kind = kinds.get(need.kind)
     local entry = self.have[need.key]
     if entry or not kind.shared then
-      local p = kind.read(need.p, snap, self.node)
+      local p = self:read(need, snap)
       if entry then self:forget(entry.need) end
       if p then self:note(needs.make(need.kind, p, owner), owner) end
       local debris = not p and kind.debris and kind.debris(need.p, snap, self.node)

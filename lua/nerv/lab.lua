@@ -63,7 +63,7 @@ local function find_or_start(state_dir)
   local connection, hello, path = try_hold(state_dir)
   if connection then return connection, hello, path end
   if process.uid() ~= 0 then
-    registry.fail("no agent runs on " .. state_dir .. ", and only root can start one")
+    registry.fail("no agent answers you on " .. state_dir .. ", and only root can start one")
   end
   local child, message = start_agent(state_dir)
   if not child then registry.fail("the agent does not start: " .. message) end

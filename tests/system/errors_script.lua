@@ -3,24 +3,10 @@
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 
--- Everything of NERV's on this machine that the script could have left.
-local function machine(state)
-  local left = {}
-  for _, l in ipairs(link.list()) do left[#left + 1] = "link " .. l.name end
-  for _, name in ipairs(file.list(cgroup.root())) do
-    if name:find "^nerv%-" then left[#left + 1] = "cgroup " .. name end
-  end
-  for _, name in ipairs(file.list(os.getenv "NERV_RUN" or "/run/nerv") or {}) do left[#left + 1] = "run " .. name end
-  if file.stat(state.path) then left[#left + 1] = "state" end
-  table.sort(left)
-  return left
-end
-
 local function fails(text, line, pattern, title)
   local state <close> = system.state()
-  local before = machine(state)
   system.fails(text, line, pattern, title, { env = state.env })
-  tap.eq(machine(state), before, title .. ": nothing is left")
+  tap.eq(state:left(), {}, title .. ": nothing is left")
 end
 
 fails([[network.create { name = "blue", archetype = "ip", subnet = "10.1.0.0/24", colour = "blue" }]], 1,
@@ -57,67 +43,70 @@ fails([[
 local net = network.create { name = "blue", archetype = "ip", subnet = "10.1.0.0/24" }
 local x = net.nothing.more]], 2, "attempt to index a nil value", "a mistake in the script")
 fails([[
-local function make(name)
-  return network.create { name = name, archetype = "ip", subnet = "10.1.0.0/33" }
-end
-make "blue"]], 2, "network.create: subnet = ", "a call from a function of the script")
-fails([[
 local t = task.spawn(function()
   network.create { name = "a b", archetype = "bridge" }
 end)
 t:wait()]], 2, "network.create: name = ", "a call from a task of the script")
 
 local state <close> = system.state()
-local before = machine(state)
+local nested <const> = system.script([[
+local function make(name)
+  local net = network.create { name = name, archetype = "ip", subnet = "10.1.0.0/33" }
+  return net
+end
+make "blue"]], { env = state.env })
+tap.ok(nested.exit == 1 and nested.stderr:find "^nervsh: script.lua:2: network.create: subnet = ", "a call from a function of the script", nested)
+tap.eq(state:left(), {}, "and nothing is left")
 local result = system.script([[
 local net = network.create { name = "blue", archetype = "ip", subnet = "10.1.0.0/24" }
 net:endpoint { { name = "h1" }, { name = "h2" } }
 os.exit(3)]], { env = state.env })
 tap.eq({ result.exit, result.stdout, result.stderr }, { 3, "", "" }, "os.exit in the middle gives its status")
-tap.eq(machine(state), before, "and nothing is left")
+tap.eq(state:left(), {}, "and nothing is left")
 result = system.script([[
 network.create { name = "blue", archetype = "bridge" }
 local x = = 1]], { env = state.env })
 tap.ok(result.exit == 1 and result.stderr:find "^nervsh: script.lua:2: [^\n]*\n$", "a syntax error is found before anything runs", result)
-tap.eq(machine(state), before, "and nothing is left")
+tap.eq(state:left(), {}, "and nothing is left")
 result = system.script([[
 network.create { name = "blue", archetype = "bridge" }
 process.spawn { argv = { "kill", "-INT", tostring(process.self()) } }
 sleep(20)]], { env = state.env })
 tap.ok(result.exit == 130, "an interrupted script ends with 130", result)
-tap.eq(machine(state), before, "and nothing is left")
+tap.eq(state:left(), {}, "and nothing is left")
 result = system.script([[
 network.create { name = "blue", archetype = "bridge" }
 process.spawn { argv = { "kill", "-KILL", tostring(process.self()) } }
 sleep(20)]], { env = state.env })
 tap.eq(result.signal, 9, "a script that is killed")
-tap.ok(tap.eventually(10, function() return tap.show(machine(state)) == tap.show(before) end), "leaves nothing either", machine(state), before)
+tap.ok(tap.eventually(10, function() return #state:left() == 0 end), "leaves nothing either", state:left())
 
 -- a user with no privilege
-local nobody <const> = "nobody"
-local function refused(text, line, pattern, title, env)
-  local result = system.script(text, { user = nobody, env = env })
-  tap.ok(result.exit == 1 and result.stdout == "" and result.stderr:find(("^nervsh: script.lua:%d: %s[^\n]*\n$"):format(line, pattern)),
-    title, result)
+local function as_nobody(text, env)
+  return system.nervsh({ "-" }, { input = text, user = "nobody", env = env })
 end
-local closed <close> = system.directory()   -- of mode 700
+local function refused(text, pattern, title, env)
+  local result = as_nobody(text, env)
+  tap.ok(result.exit == 1 and result.stdout == "" and result.stderr:find(("^nervsh: stdin:1: %s[^\n]*\n$"):format(pattern)), title, result)
+end
+local closed <close> = system.directory()
+assert(file.chmod(closed.path, 448))
+local none <const> = { NERV_STATE = closed.path .. "/state" }
 local create <const> = [[network.create { name = "blue", archetype = "bridge" }]]
-refused(create, 1, "no agent runs on .*, and only root can start one", "no privilege and no agent", { NERV_STATE = closed.path .. "/state" })
+refused(create, "no agent answers you on .*, and only root can start one", "no privilege and no agent", none)
 tap.eq(file.list(closed.path), {}, "nothing was made")
 local here <const> = lab.connection().hello
-expect(network.create { name = "here", archetype = "bridge" })
+network.create { name = "here", archetype = "bridge" }
 local full <const> = system.inventory()
-refused(create, 1, ".*" , "no privilege where an agent runs")
-refused([[local ok = nve.open()]], 1, ".*", "nor for a switch")
-refused([[link.add { kind = "bridge", name = "nobodys" } error "made"]], 1, "", "a primitive says no")
-result = system.script([[
-local good, message, code = link.add { kind = "bridge", name = "nobodys" }
-print(good, code, message)]], { user = nobody })
-tap.ok(result.exit == 0 and result.stdout:find "^nil\tE[A-Z]+\t", "with a reason", result)
-result = system.script([[
+refused(create, "no agent answers you on ", "no privilege where an agent runs")
+refused("nve.open()", "", "nor for a switch")
+refused("testbed.create()", "", "nor for a testbed")
+refused("expect(link.add { kind = 'bridge', name = 'nobodys' })", "expect: link.add nobodys: Operation not permitted", "a primitive says no")
+refused("expect(netns.add { path = '/run/netns/nobodys' })", "expect: netns.add ", "another")
+local net = as_nobody([[
 local net = archetype.expand("ip", { subnet = "10.1.0.0/24" }, { endpoints = { { name = "h1", address = "10.1.0.2" } } })
-print(#net > 0)]], { user = nobody, env = { NERV_STATE = closed.path .. "/state" } })
-tap.eq({ result.exit, result.stdout, result.stderr }, { 0, "true\n", "" }, "what needs no privilege works")
+print(#net > 0)]], none)
+tap.eq({ net.exit, net.stdout, net.stderr }, { 0, "true\n", "" }, "what needs no privilege works")
 system.same_inventory(full, nil, "nothing is changed")
 tap.ok(process.exists(here.pid), "the agent lives")
 network.get("here"):delete()

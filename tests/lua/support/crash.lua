@@ -138,13 +138,12 @@ end
 
 --- Two pictures are equal; shows the lines that differ.
 function M.same_picture(before, now, text)
-  local seen, differences = {}, {}
-  for _, line in ipairs(before) do seen[line] = true end
-  for _, line in ipairs(now) do
-    if not seen[line] then differences[#differences + 1] = "new:  " .. line end
-    seen[line] = nil
+  local count, differences = {}, {}
+  for _, line in ipairs(before) do count[line] = (count[line] or 0) + 1 end
+  for _, line in ipairs(now) do count[line] = (count[line] or 0) - 1 end
+  for line, n in pairs(count) do
+    if n ~= 0 then differences[#differences + 1] = (n > 0 and "gone: " or "new:  ") .. line end
   end
-  for line in pairs(seen) do differences[#differences + 1] = "gone: " .. line end
   return tap.ok(#differences == 0, text, table.unpack(differences))
 end
 

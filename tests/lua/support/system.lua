@@ -43,13 +43,35 @@ function M.script(text, options)
   return result
 end
 
---- A state directory of its own, for a second lab: { path, env } goes with the scope.
+local State = {}
+State.__index = State
+
+--- A state directory of its own, for a second lab: it goes with the scope. The instance is known
+-- before the lab begins.
+-- @return { path, id, env } with the method left()
 function M.state()
-  local path = temporary "state"
-  local function close()
-    if file.stat(path) then require("nerv.instance").clean(path) end
+  local state = setmetatable({ path = temporary "state", id = digest.random(4) }, State)
+  state.env = { NERV_STATE = state.path }
+  assert(file.mkdir(state.path))
+  assert(file.write(state.path .. "/instance", state.id .. "\n"))
+  return state
+end
+
+function State:__close()
+  if file.stat(self.path) then require("nerv.instance").clean(self.path) end
+end
+
+--- What is left of its lab: array of texts.
+function State:left()
+  local left = {}
+  for _, name in ipairs(file.list(self.path) or {}) do
+    if name ~= "instance" then left[#left + 1] = "state " .. name end
   end
-  return setmetatable({ path = path, env = { NERV_STATE = path } }, { __close = close })
+  for _, l in ipairs(link.list { alias_prefix = "nerv:" .. self.id .. ":" }) do left[#left + 1] = "link " .. l.name end
+  for _, path in ipairs { require("nerv.context").run_dir(self.id), cgroup.root() .. "/nerv-" .. self.id } do
+    if file.stat(path) then left[#left + 1] = path end
+  end
+  return left
 end
 
 -- The lines of a function, as errors name them.

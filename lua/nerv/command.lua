@@ -111,7 +111,8 @@ local function addresses(words, endpoint)
     if target and target.address then
       words[i] = target.address
     elseif name then
-      registry.fail(("%s: %s"):format(words[i], target and "the endpoint has no address" or "there is no such endpoint"))
+      registry.fail(("%s: %s"):format(words[i],
+        target and "the endpoint has no address" or "there is no such endpoint"))
     end
   end
 end

@@ -55,8 +55,8 @@ local function overview()
   for _, name in ipairs(options.sorted_keys(command.commands)) do
     lines[#lines + 1] = ("  %-10s %s"):format(name, command.commands[name].text)
   end
-  lines[#lines + 1] = "  ENDPOINT PROGRAM ARGUMENTS   runs a program in an endpoint; @NAME is an address, and so is a bare NAME for"
-  lines[#lines + 1] = "             " .. table.concat(command.programs, ", ")
+  lines[#lines + 1] = "  ENDPOINT PROGRAM ARGUMENTS   runs a program in an endpoint; @NAME is an address,"
+  lines[#lines + 1] = "             and so is a bare NAME for " .. table.concat(command.programs, ", ")
   lines[#lines + 1] = "Everything else is Lua. Archetypes: " .. table.concat(archetypes.list(), ", ")
   lines[#lines + 1] = "Modules: " .. table.concat(options.sorted_keys(context.globals), ", ")
   lines[#lines + 1] = "help \"ip\", help \"link\", help \"link.add\" say more."

@@ -21,9 +21,11 @@ tap.eq(p:address("blue", "10.1.0.0/29"), "10.1.0.6", "and the last one")
 tap.eq({ p:address("blue", "10.1.0.0/29") }, { nil, "network blue: no free address in 10.1.0.0/29: all 5 are taken" }, "then the range is full")
 tap.eq(p:address("red", "10.1.0.0/29"), "10.1.0.3", "another network has its own")
 tap.eq(#p.operations, 4, "each is a row of the transaction")
-tap.eq(p.operations[1], { op = "insert", table = "Allocation", uuid_name = "allocation1", row = { scope = "address blue", value = "10.1.0.2" } }, "which names scope and value")
+tap.eq(p.operations[1], { op = "insert", table = "Allocation", uuid_name = "allocation1", row = { scope = "address blue",
+  value = "10.1.0.2" } }, "which names scope and value")
 tap.eq(picker():address("x", "10.0.0.8/30"), "10.0.0.10", "a range of four has one")
-tap.eq({ picker("address x=10.0.0.10"):address("x", "10.0.0.8/30") }, { nil, "network x: no free address in 10.0.0.8/30: all 1 are taken" }, "and then none")
+tap.eq({ picker("address x=10.0.0.10"):address("x", "10.0.0.8/30") }, { nil, "network x: no free address in 10.0.0.8/30: all 1 are taken" },
+  "and then none")
 p = picker()
 tap.eq({ (p:address("x", "10.0.0.8/31")), (p:address("x", "10.0.0.8/31")) }, { "10.0.0.8", "10.0.0.9" }, "a range of two has two")
 p = picker()
@@ -35,8 +37,10 @@ p = picker("address blue=10.1.0.3")
 tap.eq(p:fixed_address("blue", "10.1.0.0/24", "10.1.0.1"), "10.1.0.1", "a fixed one, where none would be chosen")
 tap.eq(p:fixed_address("blue", "10.1.0.0/24", "10.1.0.2"), "10.1.0.2", "one that would be chosen")
 tap.eq(p:address("blue", "10.1.0.0/24"), "10.1.0.4", "is not chosen then")
-for address, why in pairs { ["10.1.0.3"] = "address 10.1.0.3 of network blue is taken", ["10.1.0.2"] = "address 10.1.0.2 of network blue is taken",
-  ["10.1.1.1"] = "address 10.1.1.1 is not in 10.1.0.0/24 of network blue", ["10.1.0.0"] = "address 10.1.0.0 is the network address of 10.1.0.0/24",
+for address, why in pairs { ["10.1.0.3"] = "address 10.1.0.3 of network blue is taken",
+  ["10.1.0.2"] = "address 10.1.0.2 of network blue is taken",
+  ["10.1.1.1"] = "address 10.1.1.1 is not in 10.1.0.0/24 of network blue",
+    ["10.1.0.0"] = "address 10.1.0.0 is the network address of 10.1.0.0/24",
   ["10.1.0.255"] = "address 10.1.0.255 is the broadcast address of 10.1.0.0/24" } do
   tap.eq({ p:fixed_address("blue", "10.1.0.0/24", address) }, { nil, why }, why)
 end

@@ -19,7 +19,8 @@ local ENDPOINTS <const> = { { name = "h1", address = "10.1.0.2", mac = "02:00:00
 
 -- bridge
 tap.eq(keys_of(archetype.expand "bridge"), { "bridge: link bridge/bridge" }, "a bridge with no edge and no endpoints")
-local set = archetype.expand("bridge", { mtu = 1400 }, { name = "blue", edge = EDGE, endpoints = { { name = "h1", mac = "02:00:00:00:00:11" } } })
+local set = archetype.expand("bridge", { mtu = 1400 }, { name = "blue", edge = EDGE, endpoints = { { name = "h1",
+  mac = "02:00:00:00:00:11" } } })
 tap.eq(keys_of(set), { "blue: link blue/bridge", "blue: link blue/nve", "blue: switch_port nve 16", "blue: entry nve ingress_ports 16",
   "blue: entry nve tags 1,100", "blue:h1: netns blue:h1", "blue:h1: link blue:h1/eth0" }, "a bridge with an edge and an endpoint")
 local bridge = find(set, "link blue/bridge").properties
@@ -29,7 +30,8 @@ tap.eq({ eth0.kind, eth0.mac, eth0.mtu, eth0.up, eth0.netns.id, eth0.peer.master
   { "veth", "02:00:00:00:00:11", 1400, true, "blue:h1", "bridge" }, "the endpoint's interface")
 tap.eq(find(set, "netns blue:h1").properties.loopback, false, "a bridge assumes no IP: the loopback stays down")
 local entry = find(set, "entry nve ingress_ports 16").properties
-tap.eq({ entry.key, entry.action, entry.data }, { { 16 }, "to_tag", { 100, 1 } }, "frames of the network's port leave by the edge, with its tag")
+tap.eq({ entry.key, entry.action, entry.data }, { { 16 }, "to_tag", { 100, 1 } },
+  "frames of the network's port leave by the edge, with its tag")
 entry = find(set, "entry nve tags 1,100").properties
 tap.eq({ entry.key, entry.action, entry.data }, { { 1, 100 }, "to_port", { 16 } }, "and come back by it")
 
@@ -41,7 +43,8 @@ tap.eq(keys_of(set), { "blue: link blue/lan/bridge", "blue: link blue/lan/nve", 
   "an IP network is a bridge in it, and an address for each endpoint")
 tap.eq(find(set, "netns blue:h1").properties.loopback, true, "with loopback")
 tap.eq(find(set, "link blue:h1/eth0").properties.mac, "02:00:00:00:00:11", "with the given MAC address")
-tap.eq(keys_of(archetype.expand("ip", SUBNET, { ports = { data = { tag = 7, number = 99 } }, edge = EDGE }))[5], "ip: entry nve tags 1,7", "with the given tag")
+tap.eq(keys_of(archetype.expand("ip", SUBNET, { ports = { data = { tag = 7, number = 99 } }, edge = EDGE }))[5], "ip: entry nve tags 1,7",
+  "with the given tag")
 
 -- testbed
 set = archetype.expand("testbed", { count = 3, rate = "10mbit", prefix = "m" })

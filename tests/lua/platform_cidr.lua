@@ -3,7 +3,8 @@ local tap <const> = require "tap"
 
 local function refused(f, text, pattern)
   local value, message, code = f(text)
-  tap.ok(value == nil and code == "EINVAL" and tostring(message):find(pattern), ("%s is refused"):format(tap.show(text):gsub("\n", "n")), value, message, code)
+  tap.ok(value == nil and code == "EINVAL" and tostring(message):find(pattern), ("%s is refused"):format(tap.show(text):gsub("\n", "n")),
+    value, message, code)
 end
 
 -- addresses
@@ -12,9 +13,11 @@ for text, number in pairs { ["0.0.0.0"] = 0, ["0.0.0.1"] = 1, ["10.1.0.2"] = 0x0
   tap.eq(cidr.number(text), number, "number of " .. text)
   tap.eq(cidr.text(number), text, "and back")
 end
-for text, why in pairs { ["1.2.3"] = "four numbers with dots", ["1.2.3.4.5"] = "four numbers", ["1.2.3.256"] = "256 is not a number from 0 to 255",
+for text, why in pairs { ["1.2.3"] = "four numbers with dots", ["1.2.3.4.5"] = "four numbers",
+  ["1.2.3.256"] = "256 is not a number from 0 to 255",
   ["1.2.3.1000"] = "1000 is not", ["01.2.3.4"] = "01 is not", ["1.2.3.-4"] = "four numbers", ["1.2.3.4 "] = "four numbers",
-  [" 1.2.3.4"] = "four numbers", ["a.b.c.d"] = "four numbers", [""] = "four numbers", ["1..2.3"] = "four numbers", ["0x1.2.3.4"] = "four numbers",
+  [" 1.2.3.4"] = "four numbers", ["a.b.c.d"] = "four numbers", [""] = "four numbers", ["1..2.3"] = "four numbers",
+    ["0x1.2.3.4"] = "four numbers",
   ["1.2.3.99999999999999999999"] = "is not a number", ["::1"] = "four numbers", ["1.2.3.4\n"] = "four numbers" } do
   refused(cidr.number, text, 'bad address "' .. text:gsub("%p", "%%%0") .. '": .*' .. why)
 end
@@ -50,7 +53,8 @@ for case, want in pairs { ["10.1.0.0/24 10.1.0.0"] = true, ["10.1.0.0/24 10.1.0.
   local range, address = case:match "(%S+) (%S+)"
   tap.eq(cidr.contains(range, address), want, ("%s contains %s: %s"):format(range, address, want))
 end
-for range, want in pairs { ["10.1.0.0/24"] = "10.1.0.2 10.1.0.254", ["10.1.0.0/29"] = "10.1.0.2 10.1.0.6", ["10.1.0.0/30"] = "10.1.0.2 10.1.0.2",
+for range, want in pairs { ["10.1.0.0/24"] = "10.1.0.2 10.1.0.254", ["10.1.0.0/29"] = "10.1.0.2 10.1.0.6",
+  ["10.1.0.0/30"] = "10.1.0.2 10.1.0.2",
   ["10.1.0.0/31"] = "10.1.0.0 10.1.0.1", ["10.1.0.7/32"] = "10.1.0.7 10.1.0.7", ["0.0.0.0/0"] = "0.0.0.2 255.255.255.254" } do
   local first, last = cidr.hosts(range)
   tap.eq(cidr.text(first) .. " " .. cidr.text(last), want, "what endpoints may have in " .. range)

@@ -62,7 +62,8 @@ local function two(need)
   need.test_top { name = "b" }
 end
 local plan, done = apply("o", two)
-tap.eq({ plan, done }, { { "make: create test_thing a", "make: create test_top b" }, { "create a", "create b" } }, "what is not there is made, in order")
+tap.eq({ plan, done }, { { "make: create test_thing a", "make: create test_top b" }, { "create a", "create b" } },
+  "what is not there is made, in order")
 plan, done = apply("o", two)
 tap.eq({ plan, done }, { {}, {} }, "a second time there is nothing to do")
 plan = apply("o", function(need)
@@ -74,7 +75,8 @@ plan, done = apply("o", function(need)
   need.test_thing { name = "a", size = 2, kind = "other" }
   need.test_top { name = "b" }
 end)
-tap.eq({ plan, done }, { { "switch: remove test_thing a", "switch: create test_thing a" }, { "remove a", "create a" } }, "one that is fixed makes it new")
+tap.eq({ plan, done }, { { "switch: remove test_thing a", "switch: create test_thing a" }, { "remove a", "create a" } },
+  "one that is fixed makes it new")
 plan = apply("o", function(need) need.test_thing { name = "c" } end)
 tap.eq(plan, { "make: create test_thing c", "sweep: remove test_top b", "sweep: remove test_thing a" },
   "what is new comes first; what goes, goes last and by rank")
@@ -135,7 +137,8 @@ define("test_reader", { create = function(list)
 end })
 apply("o", function(need) need.test_reader { name = "r", size = need.test_thing { name = "four" }.index } end)
 tap.eq(seen, 4, "a need gets what another one's making tells")
-tap.eq(apply("o", function(need) need.test_reader { name = "r", size = need.test_thing { name = "four" }.index } end), {}, "and is equal to itself")
+tap.eq(apply("o", function(need) need.test_reader { name = "r", size = need.test_thing { name = "four" }.index } end), {},
+  "and is equal to itself")
 local same = set_of("o", function(need) need.test_reader { name = "r", size = need.test_thing { name = "four" }.index } end)
 e:verify("o", same, {})
 tap.eq(texts(e:plan("o", same)), {}, "also when it has been read back")
@@ -165,10 +168,12 @@ local function many(need) for i = 1, 5 do need.test_thing { name = "n" .. i } en
 failing = "n3"
 plan = assert(e:plan("o", set_of("o", many)))
 local good, message, code, action = e:apply(plan.make)
-tap.eq({ good, message, code, action and action.need.key }, { nil, "create test_thing n3: it is broken", "EIO", "test_thing n3" }, "a failure names what failed")
+tap.eq({ good, message, code, action and action.need.key }, { nil, "create test_thing n3: it is broken", "EIO", "test_thing n3" },
+  "a failure names what failed")
 tap.eq({ world.n1 ~= nil, world.n2 ~= nil, world.n3, world.n4 }, { true, true }, "what came before is made, what comes after is not")
 failing = nil
-tap.eq(apply("o", many), { "make: create test_thing n3", "make: create test_thing n4", "make: create test_thing n5" }, "the next time goes on where it was")
+tap.eq(apply("o", many), { "make: create test_thing n3", "make: create test_thing n4", "make: create test_thing n5" },
+  "the next time goes on where it was")
 plan = apply("o", nil)
 tap.eq(#plan, 5, "all of it is known and goes")
 
@@ -177,7 +182,8 @@ fresh()
 apply("one", function(need) need.test_thing { name = "x" } need.test_top { name = "y" } end)
 apply("two", function(need) need.test_thing { name = "z" } end)
 local merged = engine.merge { assert(e:plan("one", {})), assert(e:plan("two", {})) }
-tap.eq(texts(merged), { "sweep: remove test_top y", "sweep: remove test_thing x", "sweep: remove test_thing z" }, "removals of several owners go by rank")
+tap.eq(texts(merged), { "sweep: remove test_top y", "sweep: remove test_thing x", "sweep: remove test_thing z" },
+  "removals of several owners go by rank")
 
 -- what needs.of refuses
 for text, f in pairs {

@@ -8,7 +8,8 @@ local good <const> = {
   string = { "", "x", "ä", "a b\n" }, name = { "a", "0", "A.b_c-d", ("a"):rep(63) }, boolean = { true, false },
   integer = { 0, -1, math.maxinteger, math.mininteger }, mtu = { 68, 1500, 65535 }, count = { 1, 1000 },
   cidr = { "10.0.0.0/8", "0.0.0.0/0" }, address = { "10.0.0.1", "255.255.255.255" },
-  mac = { "02:00:00:00:00:01", "00:00:00:00:00:01", "AA:bb:CC:dd:EE:ff" }, rate = { 1, 1e9, 0.5, "1bit", "100mbit", "1.5gbit", "10KBIT", "2tbit" },
+  mac = { "02:00:00:00:00:01", "00:00:00:00:00:01", "AA:bb:CC:dd:EE:ff" }, rate = { 1, 1e9, 0.5, "1bit", "100mbit", "1.5gbit", "10KBIT",
+    "2tbit" },
   table = { {}, { 1 } },
 }
 local bad <const> = {
@@ -39,8 +40,10 @@ end
 
 -- the table itself
 local description <const> = { subnet = { type = "cidr", required = true, doc = "address range" },
-  mtu = { type = "mtu", default = 1500, doc = "size" }, dhcp = { type = "boolean", default = true, doc = "leases" }, note = { type = "string", doc = "text" } }
-tap.eq(options.check("call", description, { subnet = "10.0.0.0/8" }), { subnet = "10.0.0.0/8", mtu = 1500, dhcp = true }, "defaults are filled in")
+  mtu = { type = "mtu", default = 1500, doc = "size" }, dhcp = { type = "boolean", default = true, doc = "leases" },
+    note = { type = "string", doc = "text" } }
+tap.eq(options.check("call", description, { subnet = "10.0.0.0/8" }), { subnet = "10.0.0.0/8", mtu = 1500, dhcp = true },
+  "defaults are filled in")
 tap.eq(options.check("call", description, { subnet = "10.0.0.0/8", dhcp = false, mtu = 68, note = "" }),
   { subnet = "10.0.0.0/8", mtu = 68, dhcp = false, note = "" }, "false and empty are values")
 local given <const> = { subnet = "10.0.0.0/8" }
@@ -66,7 +69,8 @@ tap.eq({ options.check("call", description) }, { nil, "call: a table of options 
 for _, case in ipairs {
   { { x = { type = "mtu", doc = "d" } }, nil }, { {}, nil }, { { x = { type = "mtu", doc = "d", default = 1400 } }, nil },
   { { x = 5 }, "option x: a table is expected" }, { { x = { doc = "d" } }, "option x: unknown type 'nil'; the types are address, " },
-  { { x = { type = "number", doc = "d" } }, "option x: unknown type 'number'; the types are " }, { { x = { type = "mtu" } }, "option x has no doc" },
+  { { x = { type = "number", doc = "d" } }, "option x: unknown type 'number'; the types are " }, { { x = { type = "mtu" } },
+    "option x has no doc" },
   { { x = { type = "mtu", doc = "d", default = 1 } }, "option x: default: an integer from 68 to 65535 is expected" },
   { { x = { type = "boolean", doc = "d", default = false } }, nil },
 } do

@@ -68,7 +68,8 @@ tap.eq({ code.exit, code.stderr }, { 1, "nervsh: -e:1: no\n" }, "code that raise
 local syntax <const> = system.nervsh { "-e", "x x" }
 tap.ok(syntax.exit == 1 and syntax.stderr:find "^nervsh: %-e:1: syntax error[^\n]*\n$", "code that is none", syntax)
 local wrong <const> = system.nervsh { "--stte", "x" }
-tap.eq({ wrong.exit, wrong.stdout, wrong.stderr }, { 2, "", "nervsh: unknown option '--stte'; did you mean '--state'?; 'nervsh --help' lists the options\n" },
+tap.eq({ wrong.exit, wrong.stdout, wrong.stderr }, { 2, "",
+  "nervsh: unknown option '--stte'; did you mean '--state'?; 'nervsh --help' lists the options\n" },
   "an unknown option")
 local absent <const> = system.nervsh { "/no/such/file.lua" }
 tap.ok(absent.exit == 1 and absent.stderr:find "^nervsh: cannot read /no/such/file.lua: [^\n]*\n$", "a file that is not there", absent)

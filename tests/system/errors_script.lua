@@ -55,7 +55,8 @@ local function make(name)
   return net
 end
 make "blue"]], { env = state.env })
-tap.ok(nested.exit == 1 and nested.stderr:find "^nervsh: script.lua:2: network.create: subnet = ", "a call from a function of the script", nested)
+tap.ok(nested.exit == 1 and nested.stderr:find "^nervsh: script.lua:2: network.create: subnet = ", "a call from a function of the script",
+  nested)
 tap.eq(state:left(), {}, "and nothing is left")
 local result = system.script([[
 local net = network.create { name = "blue", archetype = "ip", subnet = "10.1.0.0/24" }
@@ -86,8 +87,9 @@ local function as_nobody(text, env)
   return system.nervsh({ "-" }, { input = text, user = "nobody", env = env })
 end
 local function refused(text, pattern, title, env)
-  local result = as_nobody(text, env)
-  tap.ok(result.exit == 1 and result.stdout == "" and result.stderr:find(("^nervsh: stdin:1: %s[^\n]*\n$"):format(pattern)), title, result)
+  local said = as_nobody(text, env)
+  tap.ok(said.exit == 1 and said.stdout == "" and said.stderr:find(("^nervsh: stdin:1: %s[^\n]*\n$"):format(pattern)),
+    title, said)
 end
 local closed <close> = system.directory()
 assert(file.chmod(closed.path, 448))

@@ -55,7 +55,8 @@ tap.eq(two:left(), {}, "with all that it made")
 
 -- Two shells that begin at once.
 local starts = {}
-for i = 1, 3 do starts[i] = task.spawn(function() return system.script("print(lab.connection().hello.pid) io.stdout:flush() sleep(1)", { env = two.env }) end) end
+for i = 1, 3 do starts[i] = task.spawn(function() return system.script("print(lab.connection().hello.pid) io.stdout:flush() sleep(1)",
+  { env = two.env }) end) end
 local pids = {}
 for _, start in ipairs(starts) do pids[start:wait().stdout] = true end
 local count = 0
@@ -103,7 +104,8 @@ print "done"]], { env = state.env })
 end
 for i, one_task in ipairs(tasks) do
   result = one_task:wait()
-  tap.eq({ result.exit, result.stdout, result.stderr }, { 0, "done\n", "" }, ("lab %d of two side by side, with the same names and addresses"):format(i))
+  tap.eq({ result.exit, result.stdout, result.stderr }, { 0, "done\n", "" },
+    ("lab %d of two side by side, with the same names and addresses"):format(i))
 end
 tap.eq({ left:left(), right:left() }, { {}, {} }, "nothing is left of either")
 

@@ -54,7 +54,8 @@ for _, line in ipairs(system.inventory(tb)) do
 end
 tap.eq(foreign, {}, "nothing of it is left there")
 local bad = on("pm2", [[network.get("blue"):endpoint { name = "h4", node = "pm9" }]])
-tap.ok(not bad[1] and bad[4].exit == 1 and bad[4].stderr:find "^nervsh: %-e:1: unknown node 'pm9'; did you mean 'pm%d'%?\n$", "an unknown node", bad)
+tap.ok(not bad[1] and bad[4].exit == 1 and bad[4].stderr:find "^nervsh: %-e:1: unknown node 'pm9'; did you mean 'pm%d'%?\n$",
+  "an unknown node", bad)
 bad = on("pm2", "error 'no'")
 tap.ok(not bad[1] and bad[4].exit == 1, "a shell there passes its status on", bad)
 

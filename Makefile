@@ -32,7 +32,7 @@ DESCRIPTIONS := $(patsubst p4/%,$(BUILD)/p4/%,$(wildcard p4/*.json))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-.PHONY: all demo check check-long bench lint fuzz doc clean install setup test-programs bench-programs
+.PHONY: all demo check check-long bench lint clean install setup test-programs bench-programs
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/nervsh $(BUILD)/nerv-nve $(BPF_OBJ) $(DESCRIPTIONS)

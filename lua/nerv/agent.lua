@@ -27,6 +27,8 @@ local M = {}
 
 -- Seconds between two renewals of Node.seen.
 local HEARTBEAT <const> = 5
+-- Seconds before a renewal that did not reach the database is tried again.
+local HEARTBEAT_AGAIN <const> = 0.5
 -- Seconds within which a lab's first shell must have come.
 local FIRST_SHELL <const> = 30
 -- Seconds that an agent which is to end gives the work at hand.
@@ -68,20 +70,25 @@ end
 
 -- Makes the node as the rows want it, then says so: who sees it active can call it.
 local function enter(agent)
-  local good, message = agent:exclusive(adoption.run)
-  if not good then log("adoption: " .. message) end
+  local called, good, message = pcall(agent.exclusive, agent, adoption.run)
+  agent.adopted = called and good
+  if not agent.adopted then log("adoption: " .. tostring(called and message or good)) end
   publish.run(agent.state, agent.node, agent.engine)
   return join(agent, "active")
 end
 
--- A node that was found stale missed Changes meanwhile; it may have slept and not know it yet.
+-- A node that was found stale missed Changes meanwhile; it may have slept and not know it yet. One
+-- that could not adopt what is there tries again.
 local function heartbeat(agent)
-  while true do
-    task.sleep(HEARTBEAT)
+  local results = true
+  while not agent.closing do
+    task.sleep(results and HEARTBEAT or HEARTBEAT_AGAIN)
     local row = agent.state:node(agent.name)
-    local results = row and agent.state:transact { { op = "update", table = "Node",
+    results = row and agent.state:transact { { op = "update", table = "Node",
       where = { { "_uuid", "==", row._uuid }, { "state", "==", "active" } }, row = { seen = row.seen + 1 } } }
-    if results and results[1].count == 0 and agent.state:node(agent.name) then enter(agent) end
+    if results and (results[1].count == 0 or not agent.adopted) and agent.state:node(agent.name) then
+      enter(agent)
+    end
   end
 end
 

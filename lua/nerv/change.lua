@@ -86,7 +86,7 @@ end
 --   objects     array of { table =, owner =, verb =, node =, before = }
 --   nodes       names of the concerned nodes
 --   operations  of the transaction; they may name the Change's row "change"
---   after       optional function of the results
+--   again       whether to draft anew what was changed meanwhile, instead of raising
 -- @return the uuid of the Change
 -- @raise when the draft is refused or undone
 function M.run(state, build)
@@ -107,10 +107,9 @@ function M.run(state, build)
       end
       return uuid
     end
-    if code == "timed out" or code == "referential integrity violation" then
-      registry.fail(draft.text .. ": changed meanwhile")
-    end
-    if code ~= "constraint violation" and not (code == "closed" and state.db:connected()) then
+    local lost = code == "timed out" or code == "referential integrity violation"
+    if lost and not draft.again then registry.fail(draft.text .. ": changed meanwhile") end
+    if not lost and code ~= "constraint violation" and not (code == "closed" and state.db:connected()) then
       registry.fail(draft.text .. ": " .. message)
     end
     task.sleep(0.001 * attempt)   -- somebody took a name or a number: pick again

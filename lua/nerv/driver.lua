@@ -159,10 +159,10 @@ local function forget_old(state)
 end
 
 -- Judges the nodes by what this process saw, with its own clock: no clocks are compared. One that
--- slept itself has seen nothing.
+-- slept itself, or was without the database, has seen nothing.
 local function watch_nodes(state, observed, limit)
   local now = runtime.now()
-  if now - (observed.last or now) > SLEPT then
+  if now - (observed.last or now) > SLEPT or not state.db:connected() then
     for name in pairs(observed) do observed[name] = nil end
   end
   observed.last = now

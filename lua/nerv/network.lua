@@ -125,6 +125,15 @@ local function unchanged(table_name, row, columns)
     columns = columns, ["until"] = "==", rows = { wait_row(row, columns) }, timeout = 0 }
 end
 
+-- The transaction fails when the network has got or lost an endpoint: a new one changes nothing of
+-- the network's own row, so that several shells can add endpoints at once.
+local function same_endpoints(state, row)
+  local names = {}
+  for i, ep in ipairs(state:endpoints(row._uuid)) do names[i] = { name = ep.name } end
+  return { op = "wait", table = "Endpoint", where = { { "network", "==", row._uuid }, { "doomed", "==", false } },
+    columns = { "name" }, ["until"] = "==", rows = names, timeout = 0 }
+end
+
 local function network_row(state, name)
   local row = change.wait_idle(state, function() return state:network(name) end)
   if not row or row.doomed then
@@ -227,6 +236,7 @@ local function draft_delete(state, net_name, endpoint_names)
     draft.gone[#draft.gone + 1] = owner
     if object_row.node then nodes[object_row.node] = true end
   end
+  if whole then operations[1], draft.again = same_endpoints(state, row), true end
   local wanted = {}
   for _, name in ipairs(endpoint_names or {}) do wanted[name] = true end
   for _, ep in ipairs(state:endpoints(row._uuid)) do
@@ -315,7 +325,7 @@ local function draft_update(state, net_name, changes)
   local values = checked("network.update", def.network, known)
   local home = changes.home or row.home
   local drafted = {}
-  local operations = { unchanged("Network", row, { "generation" }) }
+  local operations = { unchanged("Network", row, { "generation" }), same_endpoints(state, row) }
   archetype_operations(state, def, operations, drafted)
   operations[#operations + 1] = { op = "mutate", table = "Network",
     where = { { "_uuid", "==", row._uuid } }, mutations = { { "generation", "+=", 1 } } }

@@ -49,7 +49,7 @@ tap.ok(tap.eventually(15, function() return node.get("pm2").state == "active" en
 tap.eq(file.list(run_dir .. "/ns"), { "blue:h2" }, "and has cleaned up")
 local strange <const> = {}
 for _, line in ipairs(crash.picture(bed, "pm2")) do
-  if line:find("red:", 1, true) or line:find("h3", 1, true) or line:find("f2", 1, true) then strange[#strange + 1] = line end
+  if line:find "red[:/]" or line:find "blue:h3%f[%W]" or line:find "blue:f2%f[%W]" then strange[#strange + 1] = line end
 end
 tap.eq(strange, {}, "nothing of what was deleted is left")
 local entries <const> = #nve.open("pm2").tables.tags:dump()

@@ -115,15 +115,22 @@ tap.eq(blue:verify(), {}, "all is as it is wanted")
 for _, ep in ipairs(blue:endpoints()) do
   tap.eq(link.get { netns = ep.netns, name = "eth0" }.mtu, blue.mtu, ep.name .. " has the last MTU")
 end
-results = race [[
+blue:delete()
+
+-- An endpoint that came between the drafting and the writing of its network's deletion was left, and
+-- the deletion never ended.
+for round = 1, 3 * ROUNDS do
+  network.create({ name = "blue", archetype = "ip", subnet = "10.3.0.0/24" }):endpoint { { name = "x1" }, { name = "x2" } }
+  results = race [[
 local net = network.get "blue"
 if ME == 1 then net:delete() print "deleted" else
   local good, message = pcall(net.endpoint, net, { name = "late" .. ME })
   print(good or message)
 end
 ]]
-tap.eq(results[1].stdout, "deleted\n", "a network is deleted while endpoints come")
-tap.eq(network.get "blue", nil, "it is gone")
+  tap.ok(results[1].stdout == "deleted\n" and not network.get "blue",
+    ("round %d: a network is deleted while endpoints come"):format(round), results)
+end
 system.same_inventory(empty, nil, "with all endpoints")
 tap.eq(system.agent_pid(), agent, "the agent is the same")
 tap.done()

@@ -32,7 +32,7 @@ DESCRIPTIONS := $(patsubst p4/%,$(BUILD)/p4/%,$(wildcard p4/*.json))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-.PHONY: all demo check check-long bench lint clean install setup test-programs bench-programs
+.PHONY: all demo both-builds check check-long bench lint clean install setup test-programs bench-programs
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/nervsh $(BUILD)/nerv-nve $(BPF_OBJ) $(DESCRIPTIONS)
@@ -44,14 +44,16 @@ demo: setup
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all
 	$(BUILD)/nervsh scripts/two-nodes.lua
 
-check: setup
+# Everything twice: as users get it, and with the address and undefined-behaviour sanitizers.
+SANITIZE := SAN="-fsanitize=address,undefined -fno-omit-frame-pointer" OPT="-O1 -g"
+both-builds: setup
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all test-programs WERROR=-Werror
-	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all test-programs BUILD=$(BUILD)/san SAN="-fsanitize=address,undefined -fno-omit-frame-pointer" OPT="-O1 -g" WERROR=-Werror
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all test-programs BUILD=$(BUILD)/san $(SANITIZE) WERROR=-Werror
+
+check: both-builds
 	$(Q)BUILD=$(BUILD) tests/run
 
-check-long: setup
-	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all test-programs WERROR=-Werror
-	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all test-programs BUILD=$(BUILD)/san SAN="-fsanitize=address,undefined -fno-omit-frame-pointer" OPT="-O1 -g" WERROR=-Werror
+check-long: both-builds
 	$(Q)BUILD=$(BUILD) NERV_ROUNDS=10 tests/run
 
 bench: setup

@@ -15,11 +15,6 @@ static const char *const atom_names[] = {
 	[OVSDB_UUID] = "uuid",
 };
 
-const char *ovsdb_atom_name(enum ovsdb_atom atom)
-{
-	return atom_names[atom];
-}
-
 void ovsdb_column_type(const struct ovsdb_column *column, char *buf, size_t size)
 {
 	const char *key = atom_names[column->key];

@@ -60,9 +60,6 @@ void ovsdb_schema_unref(struct ovsdb_schema *schema);
 const struct ovsdb_table *ovsdb_schema_table(const struct ovsdb_schema *schema, const char *name);
 const struct ovsdb_column *ovsdb_schema_column(const struct ovsdb_table *table, const char *name);
 
-/* The name of an atomic type: "integer". */
-const char *ovsdb_atom_name(enum ovsdb_atom atom);
-
 /* The type in words: "set of string", "map of string to integer", "optional uuid". */
 void ovsdb_column_type(const struct ovsdb_column *column, char *buf, size_t size);
 

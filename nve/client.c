@@ -162,11 +162,6 @@ void nve_client_close(struct nve_client *c)
 	free(c);
 }
 
-void nve_client_timeout(struct nve_client *c, int timeout_ms)
-{
-	c->timeout_ms = timeout_ms;
-}
-
 int nve_client_begin(struct nve_client *c, struct nve_error *e)
 {
 	if (c->dead)

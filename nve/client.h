@@ -22,7 +22,6 @@ struct nve_client;
  * the time limit. */
 int nve_client_connect(const char *where, int timeout_ms, struct nve_client **out, struct nve_error *e);
 void nve_client_close(struct nve_client *c);
-void nve_client_timeout(struct nve_client *c, int timeout_ms);
 
 /* The switch's description, owned by the client; fetched once, anew with refresh (pointers to the former die). */
 int nve_client_desc(struct nve_client *c, bool refresh, const struct nve_desc **out, struct nve_error *e);
@@ -79,11 +78,9 @@ int nve_client_reset_default(struct nve_client *c, const char *table, struct nve
 
 /* Direct counters, by table and entry; counter arrays, by name and index. */
 int nve_client_count(struct nve_client *c, const char *table, uint32_t handle, struct nve_count *out, struct nve_error *e);
-int nve_client_reset_counts(struct nve_client *c, const char *table, struct nve_error *e);
 int nve_client_counter(struct nve_client *c, const char *counter, int index, struct nve_count *out, struct nve_error *e);
 int nve_client_set_counter(struct nve_client *c, const char *counter, int index, const struct nve_count *v,
 			   struct nve_error *e);
-int nve_client_reset_counter(struct nve_client *c, const char *counter, struct nve_error *e);
 
 struct nve_client_port {
 	int number;

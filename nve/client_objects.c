@@ -74,21 +74,6 @@ int nve_client_count(struct nve_client *c, const char *table, uint32_t handle, s
 	return take_count(v, nve_client_table_end(c, ok, ouch, g, t->name, e), out);
 }
 
-int nve_client_reset_counts(struct nve_client *c, const char *table, struct nve_error *e)
-{
-	bmInvalidTableOperation *ouch = NULL;
-	const struct nve_table *t;
-	GError *g = NULL;
-	gboolean ok;
-	int ret = 0;
-
-	t = nve_client_table(c, table, &ret, e);
-	if (!t || (ret = nve_client_begin(c, e)))
-		return ret;
-	ok = bm_standard_client_bm_mt_reset_counters(c->rpc, 0, t->name, &ouch, &g);
-	return nve_client_table_end(c, ok, ouch, g, t->name, e);
-}
-
 int nve_client_counter(struct nve_client *c, const char *counter, int index, struct nve_count *out, struct nve_error *e)
 {
 	bmInvalidCounterOperation *ouch = NULL;
@@ -122,21 +107,6 @@ int nve_client_set_counter(struct nve_client *c, const char *counter, int index,
 	value = g_object_new(BM_TYPE_BM_COUNTER_VALUE, "packets", (gint64)v->packets, "bytes", (gint64)v->bytes, NULL);
 	ok = bm_standard_client_bm_counter_write(c->rpc, 0, ct->name, index, value, &ouch, &g);
 	g_object_unref(value);
-	return counter_end(c, ok, ouch, g, ct->name, e);
-}
-
-int nve_client_reset_counter(struct nve_client *c, const char *counter, struct nve_error *e)
-{
-	bmInvalidCounterOperation *ouch = NULL;
-	const struct nve_counter *ct;
-	GError *g = NULL;
-	gboolean ok;
-	int ret = 0;
-
-	ct = find_counter(c, counter, &ret, e);
-	if (!ct)
-		return ret;
-	ok = bm_standard_client_bm_counter_reset_all(c->rpc, 0, ct->name, &ouch, &g);
 	return counter_end(c, ok, ouch, g, ct->name, e);
 }
 

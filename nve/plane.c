@@ -206,10 +206,3 @@ int nve_plane_check_netns(struct nve_plane *p, struct nve_error *e)
 				(unsigned long long)s.netns_ino);
 	return 0;
 }
-
-int nve_plane_stop(struct nve_plane *p, int on)
-{
-	uint32_t zero = 0, value[2] = { on ? 1 : 0, 0 };
-
-	return bpf_map_update_elem(p->control, &zero, value, BPF_ANY) ? -errno : 0;
-}

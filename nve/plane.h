@@ -72,8 +72,6 @@ void nve_plane_free(struct nve_plane *p);
 int nve_plane_get_state(struct nve_plane *p, struct nve_plane_state *s, struct nve_error *e);
 /* 0 when the plane belongs to the network namespace of the caller, else -EXDEV. */
 int nve_plane_check_netns(struct nve_plane *p, struct nve_error *e);
-/* on: every frame at every port is dropped until it is off. */
-int nve_plane_stop(struct nve_plane *p, int on);
 
 /* The store over a plane's maps: the store argument is the plane. */
 extern const struct nve_store_ops nve_store_plane_ops;

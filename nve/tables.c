@@ -332,8 +332,3 @@ int nve_table_walk(struct nve_tables *ts, const char *table, nve_entry_fn fn, vo
 	}
 	return ret;
 }
-
-const struct nve_desc *nve_tables_desc(const struct nve_tables *ts)
-{
-	return ts->d;
-}

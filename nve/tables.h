@@ -75,6 +75,4 @@ int nve_tables_reset(struct nve_tables *ts, struct nve_error *e);
  * new. Entries that cannot be carried (other key, action gone, table smaller) are counted in *lost. */
 int nve_tables_take(struct nve_tables *ts, struct nve_tables *from, uint32_t *lost, struct nve_error *e);
 
-const struct nve_desc *nve_tables_desc(const struct nve_tables *ts);
-
 #endif

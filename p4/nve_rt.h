@@ -52,7 +52,7 @@ struct nerv_count {
 };
 
 struct nerv_control {
-	__u32 stop;			/* not 0: every frame is dropped at once */
+	__u32 stop;			/* not 0: every frame is dropped at once; set by hand, with bpftool, as a last resort */
 	__u32 unused;
 };
 

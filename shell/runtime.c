@@ -168,11 +168,6 @@ static int l_monotonic(lua_State *L)
 	return 1;
 }
 
-static int l_log(lua_State *L)
-{
-	return l_warn(L);
-}
-
 static const struct fn functions[] = {
 	{ "limited", l_limited,
 	  (const struct arg[]){
@@ -182,7 +177,7 @@ static const struct fn functions[] = {
 		  { 0 } },
 	  "calls a function that may neither wait nor run for long; returns as pcall does" },
 	{ "now", l_monotonic, NULL, "returns the monotonic clock, in seconds" },
-	{ "log", l_log,
+	{ "log", l_warn,
 	  (const struct arg[]){ { "text", ARG_STRING, true, "one line", NULL }, { 0 } },
 	  "writes a line to stderr without tearing the prompt" },
 	{ 0 }

@@ -62,7 +62,7 @@ local function join(agent, state)
     seen = (row and row.seen or 0) + 1 }
   if row then
     return agent.state:transact { { op = "update", table = "Node",
-      where = { { "_uuid", "==", row._uuid } }, row = values } }
+      where = state_module.only(row), row = values } }
   end
   values.name, values.options = agent.name, "{}"
   return agent.state:transact { { op = "insert", table = "Node", row = values } }

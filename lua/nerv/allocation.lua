@@ -2,6 +2,7 @@
 -- of table Allocation in the caller's transaction; the unique index decides races.
 local cidr <const> = require "nerv.cidr"
 local digest <const> = require "nerv.digest"
+local link_group <const> = require "nerv.link_group"
 local registry <const> = require "nerv.registry"
 
 local Picker = {}
@@ -128,10 +129,10 @@ function Picker:fixed_mac(mac)
   return mac, self:take("mac", mac)
 end
 
---- A link group above those that administrators use (kernel: IFLA_GROUP, 32 bits).
+--- A link group; see link_group.lua.
 function Picker:link_group()
   local group
-  repeat group = 0x40000001 + tonumber(digest.random(4), 16) % 0x3ffffffe
+  repeat group = link_group.random()
   until not self:is_taken("link group", group)
   return group, self:take("link group", group)
 end

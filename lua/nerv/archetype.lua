@@ -8,6 +8,7 @@ local runtime <const> = require "nerv.runtime"
 local options <const> = require "nerv.options"
 local context <const> = require "nerv.context"
 local cidr <const> = require "nerv.cidr"
+local suggest <const> = require "nerv.suggest"
 
 local M = {}
 
@@ -37,9 +38,8 @@ local function define(t)
   if type(t) ~= "table" then M.complain("archetype: a table is expected") end
   for key, value in pairs(t) do
     if not fields[key] then
-      local near = registry.nearest(tostring(key), options.sorted_keys(fields))
       M.complain(("archetype: unknown field '%s'%s"):format(tostring(key),
-        near and ("; did you mean '%s'?"):format(near) or ""))
+        suggest(key, options.sorted_keys(fields))))
     end
     if type(value) ~= fields[key] then
       M.complain(("archetype: %s must be a %s"):format(key, fields[key]))
@@ -144,9 +144,8 @@ local function read_text(name)
       return text
     end
   end
-  local near = registry.nearest(name, M.list())
   return nil, ("unknown archetype '%s'%s"):format(name,
-    near and ("; did you mean '%s'?"):format(near) or "; there are " .. table.concat(M.list(), ", "))
+    suggest(name, M.list(), "; there are " .. table.concat(M.list(), ", ")))
 end
 
 local by_digest = {}

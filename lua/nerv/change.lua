@@ -5,6 +5,7 @@ local task <const> = require "nerv.task"
 local json <const> = require "nerv.json"
 local registry <const> = require "nerv.registry"
 local state_module <const> = require "nerv.state"
+local suggest <const> = require "nerv.suggest"
 
 local M = {}
 
@@ -70,9 +71,8 @@ local function active_nodes(state, names, removal)
     if not row then
       local known = {}
       for i, node in ipairs(state:sorted "Node") do known[i] = node.name end
-      local near = registry.nearest(name, known)
-      registry.fail(("unknown node '%s'%s"):format(name, near and ("; did you mean '%s'?"):format(near)
-        or "; there are " .. table.concat(known, ", ")))
+      registry.fail(("unknown node '%s'%s"):format(name,
+        suggest(name, known, "; there are " .. table.concat(known, ", "))))
     end
     if row.state ~= "active" and not removal then
       registry.fail(("node %s is %s: it cannot take part; node.forget(%q) removes it"):format(name,

@@ -4,6 +4,7 @@ local context <const> = require "nerv.context"
 local lab <const> = require "nerv.lab"
 local network <const> = require "nerv.network"
 local node <const> = require "nerv.node"
+local suggest <const> = require "nerv.suggest"
 
 local M = {}
 
@@ -130,9 +131,8 @@ function M.run_line(line)
     or find_endpoint(first)
   if not endpoint then
     local names = require("nerv.options").sorted_keys(M.commands)
-    local near = registry.nearest(first, names)
     registry.fail(("unknown command or endpoint '%s'%s"):format(first,
-      near and ("; did you mean '%s'?"):format(near) or "; 'help' lists the commands"))
+      suggest(first, names, "; 'help' lists the commands")))
   end
   addresses(words, endpoint)
   local good, message, _, status = endpoint:exec(table.unpack(words))

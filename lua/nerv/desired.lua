@@ -139,7 +139,7 @@ end
 --- The needs of the node itself: its switch and the switch's egress ports.
 function M.node(view)
   local row = view.state:node(view.node)
-  local egress = row and row.state ~= "forgotten" and state_module.egress(row) or {}
+  local egress = row and state_module.egress(row) or {}
   return needs.of("node " .. view.node, function(need)
     if #egress == 0 then return end
     local switch = need.switch { name = "nve" }

@@ -65,15 +65,13 @@ local function object_row(state, object)
   return state:node(object.owner)
 end
 
-local function where(row) return { { "_uuid", "==", row._uuid } } end
-
 -- Rows of what has been deleted go at the end; so do those of an undone creation.
 local function removal_operations(state, change, verb)
   local ops = {}
   for _, object in ipairs(json.decode(change.objects)) do
     local row = object.verb == verb and object_row(state, object)
     if row then
-      ops[#ops + 1] = { op = "delete", table = object.table, where = where(row) }
+      ops[#ops + 1] = { op = "delete", table = object.table, where = state_module.only(row) }
       if object.table == "Network" then
         ops[#ops + 1] = { op = "delete", table = "Status", where = { { "owner", "==", object.owner } } }
       end
@@ -88,24 +86,28 @@ local function undo_operations(state, change)
   for _, object in ipairs(json.decode(change.objects)) do
     local row = object_row(state, object)
     if row and object.verb == "create" then
-      ops[#ops + 1] = { op = "update", table = object.table, where = where(row), row = { doomed = true } }
+      ops[#ops + 1] = { op = "update", table = object.table, where = state_module.only(row), row = { doomed = true } }
     elseif row and object.verb == "delete" then
-      ops[#ops + 1] = { op = "update", table = object.table, where = where(row), row = { doomed = false } }
+      ops[#ops + 1] = { op = "update", table = object.table, where = state_module.only(row), row = { doomed = false } }
     elseif row then
-      ops[#ops + 1] = { op = "update", table = object.table, where = where(row), row = object.before }
+      ops[#ops + 1] = { op = "update", table = object.table, where = state_module.only(row), row = object.before }
     end
   end
   return ops
 end
 
 local function advance(state, change, phase, more, message)
-  local ops = { { op = "wait", table = "Change", where = where(change), columns = { "phase" },
+  local ops = { { op = "wait", table = "Change", where = state_module.only(change), columns = { "phase" },
     ["until"] = "==", rows = { { phase = change.phase } }, timeout = 0 } }
   table.move(more, 1, #more, #ops + 1, ops)
   -- Who has converged on what is now to be undone reports anew.
-  ops[#ops + 1] = { op = "update", table = "Change", where = where(change),
+  ops[#ops + 1] = { op = "update", table = "Change", where = state_module.only(change),
     row = { phase = phase, error = message, reports = phase == "undo" and {} or nil } }
-  return state:transact(ops)
+  local results, problem, code = state:transact(ops)
+  if not results and code ~= "timed out" then   -- that one: another driver was faster
+    runtime.log(("change %s, from %s to %s: %s"):format(change.text, change.phase, phase, problem))
+  end
+  return results, problem, code
 end
 
 -- A deputy's memory: since when which step has been due, and whether it acts for a holder that does
@@ -153,7 +155,7 @@ local function forget_old(state)
   table.sort(ended, function(a, b) return a.serial < b.serial end)
   local ops = {}
   for i = 1, #ended - KEEP do
-    ops[i] = { op = "delete", table = "Change", where = where(ended[i]) }
+    ops[i] = { op = "delete", table = "Change", where = state_module.only(ended[i]) }
   end
   state:transact(ops)
 end

@@ -4,6 +4,7 @@
 --
 -- The engine remembers what the system has (`have`), by key, as long as the agent runs; it is
 -- filled from the system itself at start and by verify().
+local link_group <const> = require "nerv.link_group"
 local needs <const> = require "nerv.needs"
 local kinds <const> = require "nerv.kinds"
 local batch <const> = require "nerv.batch"
@@ -174,6 +175,16 @@ function M.describe(actions)
   return list
 end
 
+--- The same of all phases of a plan.
+function M.describe_all(plan)
+  local all = {}
+  for _, phase in ipairs(M.PHASES) do
+    local listed = M.describe(plan[phase])
+    table.move(listed, 1, #listed, #all + 1, all)
+  end
+  return all
+end
+
 --- Joins the plans of several owners: all of one phase before the next; removals across
 -- owners by rank, so that many links go in one message.
 function M.merge(plans)
@@ -241,7 +252,7 @@ local function removal_of_links(node, actions)
     end
   end
   if #names > 0 then
-    table.insert(ops, 1, { "link.delete_many", { names = names, group = node.fresh_group() } })
+    table.insert(ops, 1, { "link.delete_many", { names = names, group = link_group.random() } })
   end
   return ops
 end
@@ -323,16 +334,26 @@ function Engine:apply_call(actions, first)
     if action.verb ~= "remove" then p, message = self:resolve(p) end
     if not p then return failure(actions[last], message) end
     if not actions[last].implied then
-      list[#list + 1] = { need = { p = p }, old = actions[last].old }
+      list[#list + 1] = { need = { p = p }, old = actions[last].old, at = last }
     end
     last = last + 1
   end
   local good, message, code, index = true, nil, nil, nil
   if #list > 0 then good, message, code, index = kind[action.verb](list, self.node) end
-  local reached = good and last - 1 or first + (index or 1) - 2
-  for i = first, reached do self:done(actions[i]) end
-  if not good then return failure(actions[math.min(reached + 1, last - 1)], message, code) end
+  local failed = not good and list[index or 1].at or last
+  for i = first, failed - 1 do self:done(actions[i]) end
+  if not good then return failure(actions[failed], message, code) end
   return last
+end
+
+--- All phases of a plan at once.
+-- @return what Engine:apply returns
+function Engine:apply_all(plan)
+  for _, phase in ipairs(M.PHASES) do
+    local good, message, code, action = self:apply(plan[phase])
+    if not good then return nil, message, code, action end
+  end
+  return true
 end
 
 --- Applies actions in order; stops at the first that fails.
@@ -378,8 +399,10 @@ function Engine:verify(owner, set, snap)
     local entry = self.have[need.key]
     if entry or not kind.shared then
       local p = self:read(need, snap)
+      local owners = entry and entry.owners or {}
+      owners[owner] = true
       if entry then self:forget(entry.need) end
-      if p then self:note(needs.make(need.kind, p, owner), owner) end
+      for name in pairs(p and owners or {}) do self:note(needs.make(need.kind, p, name), name) end
       local debris = not p and kind.debris and kind.debris(need.p, snap, self.node)
       if debris then batch.run(debris) end
     end

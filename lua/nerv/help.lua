@@ -3,6 +3,7 @@ local registry <const> = require "nerv.registry"
 local archetypes <const> = require "nerv.archetype"
 local options <const> = require "nerv.options"
 local context <const> = require "nerv.context"
+local suggest <const> = require "nerv.suggest"
 
 local function option_lines(description)
   local lines = {}
@@ -71,7 +72,6 @@ return function(topic)
   if text then return print(text) end
   local names = options.sorted_keys(context.globals)
   table.move(archetypes.list(), 1, #archetypes.list(), #names + 1, names)
-  local near = registry.nearest(topic, names)
   registry.fail(("help: nothing is known of '%s'%s"):format(topic,
-    near and ("; did you mean '%s'?"):format(near) or ""))
+    suggest(topic, names)))
 end

@@ -4,6 +4,7 @@ local file <const> = require "nerv.file"
 local cgroup <const> = require "nerv.cgroup"
 local digest <const> = require "nerv.digest"
 local link <const> = require "nerv.link"
+local link_group <const> = require "nerv.link_group"
 local netns <const> = require "nerv.netns"
 local process <const> = require "nerv.process"
 
@@ -43,8 +44,7 @@ local function remove_links(id)
   for _, have in ipairs(link.list { alias_prefix = "nerv:" .. id .. ":" } or {}) do
     names[#names + 1] = have.name
   end
-  local group = 0x40000000 + tonumber(digest.random(4), 16) % 0x3fffffff
-  if #names > 0 then link.delete_many { names = names, group = group } end
+  if #names > 0 then link.delete_many { names = names, group = link_group.random() } end
 end
 
 local function remove_data_planes(run_dir)

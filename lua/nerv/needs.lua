@@ -6,10 +6,10 @@
 -- path from it. A field that only the system knows is a placeholder: handing it on makes the
 -- receiver wait; computing with it raises.
 local runtime <const> = require "nerv.runtime"
-local registry <const> = require "nerv.registry"
 local kinds <const> = require "nerv.kinds"
 local archetypes <const> = require "nerv.archetype"
 local options <const> = require "nerv.options"
+local suggest <const> = require "nerv.suggest"
 
 local M = {}
 
@@ -92,9 +92,8 @@ local function add(kind_name, p)
   local checked = {}
   for name, value in pairs(p) do
     if not kind.properties[name] then
-      local near = registry.nearest(tostring(name), options.sorted_keys(kind.properties))
       complain(("need.%s: unknown property '%s'%s"):format(kind_name, tostring(name),
-        near and ("; did you mean '%s'?"):format(near) or ""))
+        suggest(name, options.sorted_keys(kind.properties))))
     end
     checked[name] = value
   end
@@ -195,9 +194,8 @@ setmetatable(need_functions, {
   __index = function(_, name)
     if name == "network" then return compose end
     if not kinds.get(name) then
-      local near = registry.nearest(tostring(name), kinds.names())
       complain(("there is no need of kind '%s'%s"):format(tostring(name),
-        near and ("; did you mean '%s'?"):format(near) or ""))
+        suggest(name, kinds.names())))
     end
     return function(p) return add(name, p) end
   end,

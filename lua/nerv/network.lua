@@ -13,6 +13,8 @@ local needs <const> = require "nerv.needs"
 local options <const> = require "nerv.options"
 local protocol <const> = require "nerv.protocol"
 local ovsdb <const> = require "nerv.ovsdb"
+local suggest <const> = require "nerv.suggest"
+local state_module <const> = require "nerv.state"
 
 local M = {}
 local Network = { __name = "network" }
@@ -121,7 +123,7 @@ end
 
 -- The transaction fails when the row is no longer as it was read.
 local function unchanged(table_name, row, columns)
-  return { op = "wait", table = table_name, where = { { "_uuid", "==", row._uuid } },
+  return { op = "wait", table = table_name, where = state_module.only(row),
     columns = columns, ["until"] = "==", rows = { wait_row(row, columns) }, timeout = 0 }
 end
 
@@ -139,8 +141,7 @@ local function network_row(state, name)
   if not row or row.doomed then
     local names = {}
     for i, net in ipairs(state:sorted "Network") do names[i] = net.name end
-    local near = registry.nearest(name, names)
-    fail(("there is no network '%s'%s"):format(name, near and ("; did you mean '%s'?"):format(near) or ""))
+    fail(("there is no network '%s'%s"):format(name, suggest(name, names)))
   end
   return row
 end
@@ -229,7 +230,7 @@ local function draft_delete(state, net_name, endpoint_names)
   local function doom(table_name, object_row, owner)
     operations[#operations + 1] = unchanged(table_name, object_row, { "change", "doomed" })
     operations[#operations + 1] = { op = "update", table = table_name,
-      where = { { "_uuid", "==", object_row._uuid } },
+      where = state_module.only(object_row),
       row = { doomed = true, change = ovsdb.named "change" } }
     draft.objects[#draft.objects + 1] = { table = table_name, owner = owner, verb = "delete",
       node = object_row.node }
@@ -250,7 +251,7 @@ local function draft_delete(state, net_name, endpoint_names)
   if whole then
     operations[#operations + 1] = unchanged("Network", row, { "generation" })
     operations[#operations + 1] = { op = "mutate", table = "Network",
-      where = { { "_uuid", "==", row._uuid } }, mutations = { { "generation", "+=", 1 } } }
+      where = state_module.only(row), mutations = { { "generation", "+=", 1 } } }
     doom("Network", row, net_name)
     for _, name in ipairs(state:nodes_of(row)) do nodes[name] = true end
   end
@@ -293,7 +294,7 @@ local function draft_reallocation(state, draft, def, row, net_options)
     table.insert(draft.operations, unchanged("Endpoint", ep, { "change" }))
     local new, rows = reallocate(state, picker, def, row.name, net_options, ep)
     if new then
-      local where = { { "_uuid", "==", ep._uuid } }
+      local where = state_module.only(ep)
       updates[#updates + 1] = { op = "update", table = "Endpoint", where = where,
         row = { allocated = json.encode(new.allocated), change = ovsdb.named "change" } }
       updates[#updates + 1] = { op = "mutate", table = "Endpoint", where = where,
@@ -328,9 +329,9 @@ local function draft_update(state, net_name, changes)
   local operations = { unchanged("Network", row, { "generation" }), same_endpoints(state, row) }
   archetype_operations(state, def, operations, drafted)
   operations[#operations + 1] = { op = "mutate", table = "Network",
-    where = { { "_uuid", "==", row._uuid } }, mutations = { { "generation", "+=", 1 } } }
+    where = state_module.only(row), mutations = { { "generation", "+=", 1 } } }
   operations[#operations + 1] = { op = "update", table = "Network",
-    where = { { "_uuid", "==", row._uuid } }, row = { archetype = def.name, digest = def.digest,
+    where = state_module.only(row), row = { archetype = def.name, digest = def.digest,
       options = json.encode(known), parked = json.encode(parked), home = home,
       change = ovsdb.named "change" } }
   local nodes = {}
@@ -508,9 +509,8 @@ function methods:plan(verb, argument)
     delete_endpoints = function() return draft_delete(state, self.name, as_names(argument)) end,
   }
   if not drafts[verb] then
-    local near = registry.nearest(tostring(verb), options.sorted_keys(drafts))
     fail(("network:plan: unknown verb '%s'%s"):format(tostring(verb),
-      near and ("; did you mean '%s'?"):format(near) or ""))
+      suggest(verb, options.sorted_keys(drafts))))
   end
   return (plan(state, drafts[verb]()))
 end

@@ -76,7 +76,7 @@ function methods:update(changes)
     local merged = state_module.number_egress(options.join(former, changes))
     return { text = "update node " .. self.name, nodes = { self.name },
       objects = { { table = "Node", owner = self.name, verb = "update", before = { options = row.options } } },
-      operations = { { op = "update", table = "Node", where = { { "_uuid", "==", row._uuid } },
+      operations = { { op = "update", table = "Node", where = state_module.only(row),
         row = { options = json.encode(merged), change = ovsdb.named "change" } } } }
   end)
   return self
@@ -100,7 +100,7 @@ function M.forget(name)
   local row = state:node(name)
   if not row then registry.fail(("there is no node '%s'"):format(tostring(name))) end
   if row.state == "active" then registry.fail(("node %s is active: it cannot be forgotten"):format(name)) end
-  local operations = { { op = "delete", table = "Node", where = { { "_uuid", "==", row._uuid } } },
+  local operations = { { op = "delete", table = "Node", where = state_module.only(row) },
     { op = "delete", table = "Endpoint", where = { { "node", "==", name } } },
     { op = "delete", table = "Status", where = { { "node", "==", name } } } }
   local good, message = state:transact(operations)

@@ -5,6 +5,7 @@
 --        sw.tables.ipv4_lpm:add{ key = {...}, action = "forward", data = {...} }
 local registry <const> = require "nerv.registry"
 local cidr <const> = require "nerv.cidr"
+local suggest <const> = require "nerv.suggest"
 
 local M = {}
 
@@ -61,9 +62,8 @@ local function action_of(self, name)
     if action.name == name then return action end
   end
   local names = names_of(self.info.actions)
-  local near = registry.nearest(tostring(name), names)
   registry.fail(("table %s: unknown action '%s'%s"):format(self.info.name, tostring(name),
-    near and ("; did you mean '%s'?"):format(near) or "; there are " .. table.concat(names, ", ")))
+    suggest(name, names, "; there are " .. table.concat(names, ", "))))
 end
 
 local function encode_data(self, action_name, data)
@@ -166,9 +166,8 @@ local function make_tables(connection)
       if full:sub(-#tostring(name) - 1) == "." .. tostring(name) then fitting[#fitting + 1] = full end
     end
     if #fitting == 1 then return tables[fitting[1]] end
-    local near = registry.nearest(tostring(name), names)
     registry.fail(("the switch has no table '%s'%s"):format(tostring(name),
-      near and ("; did you mean '%s'?"):format(near) or "; it has " .. table.concat(names, ", ")))
+      suggest(name, names, "; it has " .. table.concat(names, ", "))))
   end })
 end
 

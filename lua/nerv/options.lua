@@ -3,9 +3,9 @@
 -- A description is { NAME = { type = "cidr", required = true, default = ..., doc = "...",
 -- allocate = OPTION } }. `allocate` names the option of the network from whose range a
 -- value is taken when none is given.
-local registry <const> = require "nerv.registry"
 local cidr <const> = require "nerv.cidr"
 local context <const> = require "nerv.context"
+local suggest <const> = require "nerv.suggest"
 
 local M = {}
 
@@ -135,9 +135,8 @@ function M.check(what, description, values)
     local option = description[key]
     if type(key) ~= "string" then return nil, what .. ": options are given by name" end
     if not option then
-      local near = registry.nearest(key, sorted_keys(description))
       return nil, ("%s: unknown option '%s'%s"):format(what, key,
-        near and ("; did you mean '%s'?"):format(near) or "")
+        suggest(key, sorted_keys(description)))
     end
     local good, message = types[option.type](value)
     if not good then

@@ -1,8 +1,8 @@
 --- What a node tells the others of itself: rows of tables Switch and Service, equal to what its
 -- agent runs.
-local M = {}
+local state_module <const> = require "nerv.state"
 
-local function where(row) return { { "_uuid", "==", row._uuid } } end
+local M = {}
 
 local function differs(row, values)
   for column, value in pairs(values) do
@@ -18,9 +18,10 @@ local function difference(state, table_name, node, wanted, operations)
       local values = wanted[row.name]
       wanted[row.name] = nil
       if not values then
-        operations[#operations + 1] = { op = "delete", table = table_name, where = where(row) }
+        operations[#operations + 1] = { op = "delete", table = table_name, where = state_module.only(row) }
       elseif differs(row, values) then
-        operations[#operations + 1] = { op = "update", table = table_name, where = where(row), row = values }
+        operations[#operations + 1] = { op = "update", table = table_name,
+          where = state_module.only(row), row = values }
       end
     end
   end

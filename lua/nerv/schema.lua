@@ -44,9 +44,9 @@ return {
     Change = { isRoot = true, columns = {
       text = text, objects = text, nodes = set_of "string", phase = text,
       reports = map("string", "string"), error = text, serial = integer } },
-    -- What is wrong with an object on a node, and the facts of a network there.
+    -- What is wrong with an object on a node; no row: nothing.
     Status = { isRoot = true, indexes = { { "owner", "node" } }, columns = {
-      owner = text, node = text, state = text, error = text, facts = text } },
+      owner = text, node = text, state = text, error = text } },
     -- A P4 switch of a node and the Unix socket of its control interface.
     Switch = { isRoot = true, indexes = { { "node", "name" } }, columns = {
       node = text, name = text, program = text, socket = text } },

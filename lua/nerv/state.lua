@@ -7,6 +7,9 @@ local State = {}
 State.__index = State
 local M = {}
 
+--- The condition of an operation that concerns one row.
+function M.only(row) return { { "_uuid", "==", row._uuid } } end
+
 --- Phases in which a Change no longer runs.
 M.ENDED = { done = true, undone = true }
 

@@ -124,6 +124,11 @@ tap.eq({ e:plan("two", set_of("two", function(need) need.test_shared { name = "s
 tap.eq(apply("one", nil), {}, "it stays when the first owner goes")
 tap.ok(world.s, "it is there")
 tap.eq(apply("two", nil), { "sweep: remove test_shared s" }, "and goes with the last")
+apply("one", share)
+apply("two", share)
+e:verify("one", set_of("one", share))
+tap.eq(apply("one", nil), {}, "who reads back what is shared does not take it from the others")
+tap.eq(apply("two", nil), { "sweep: remove test_shared s" }, "who still have it")
 
 -- placeholders
 fresh()
@@ -184,6 +189,21 @@ apply("two", function(need) need.test_thing { name = "z" } end)
 local merged = engine.merge { assert(e:plan("one", {})), assert(e:plan("two", {})) }
 tap.eq(texts(merged), { "sweep: remove test_top y", "sweep: remove test_thing x", "sweep: remove test_thing z" },
   "removals of several owners go by rank")
+
+-- what fails behind something that goes by itself
+fresh()
+apply("o", function(need)
+  local top = need.test_top { name = "top" }
+  need.test_part { name = "apart" }
+  need.test_part { name = "part", on = top }
+end)
+failing = "apart"
+do
+  local plan_of_end = assert(e:plan("o", {}))
+  tap.eq({ (select(2, e:apply_all(plan_of_end))) }, { "remove test_part apart: it is broken" }, "the one that failed is named")
+  tap.ok(not e.have["test_part part"] and e.have["test_part apart"], "what went with its container is gone, what failed is not")
+end
+failing = nil
 
 -- what needs.of refuses
 for text, f in pairs {

@@ -3,6 +3,7 @@
 local batch <const> = require "nerv.batch"
 local engine <const> = require "nerv.engine"
 local link <const> = require "nerv.link"
+local link_group <const> = require "nerv.link_group"
 local snapshot <const> = require "nerv.snapshot"
 
 local M = {}
@@ -13,12 +14,7 @@ local function network_of(owner) return (owner:match("^[^:/]*")) end
 local function apply(self, wanted)
   local plan, message = self:plan(wanted)
   if not plan then return nil, message end
-  for _, phase in ipairs(engine.PHASES) do
-    local good
-    good, message = self.engine:apply(plan[phase])
-    if not good then return nil, message end
-  end
-  return true
+  return self.engine:apply_all(plan)
 end
 
 -- The switch comes first: what it holds can be read only while it runs.
@@ -55,7 +51,7 @@ local function remove(self, kind, list)
   if kind.name == "link" then
     local names = {}
     for i, found in ipairs(list) do names[i] = found.name end
-    return link.delete_many { names = names, group = self.node.fresh_group() }
+    return link.delete_many { names = names, group = link_group.random() }
   end
   local operations, actions = {}, {}
   for i, found in ipairs(list) do

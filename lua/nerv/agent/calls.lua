@@ -40,12 +40,7 @@ return function(self)
       local plan
       plan, message = self:plan(wanted)
       if not plan then return nil, message, "EBUSY" end
-      local operations = {}
-      for _, phase in ipairs(engine.PHASES) do
-        local listed = engine.describe(plan[phase])
-        table.move(listed, 1, #listed, #operations + 1, operations)
-      end
-      return { operations = operations }
+      return { operations = engine.describe_all(plan) }
     end)
   end
 

@@ -1,5 +1,4 @@
 --- The node as kinds and the supervisor see it: names, paths, its switches.
-local digest <const> = require "nerv.digest"
 local file <const> = require "nerv.file"
 local kinds <const> = require "nerv.kinds"
 local nve <const> = require "nerv.nve"
@@ -19,7 +18,6 @@ function M.new(agent, log)
     local id, owner = tostring(alias or ""):match("^nerv:(%x+):(.+)$")
     return id == inst.id and owner or nil
   end
-  function node.fresh_group() return 0x40000000 + tonumber(digest.random(4), 16) % 0x3fffffff end
   function node.namespace_path(ns) return kinds.get("netns").path(ns.p, node) end
 
   local words = { exe = paths.exe(), libexec = paths.libexec(), p4 = paths.p4(),

@@ -8,6 +8,7 @@ local publish <const> = require "nerv.publish"
 local runtime <const> = require "nerv.runtime"
 local snapshot <const> = require "nerv.snapshot"
 local task <const> = require "nerv.task"
+local state_module <const> = require "nerv.state"
 
 -- Fields: name, state, view, engine, node, networks, facts, journal, reported, retries, busy,
 -- closing.
@@ -29,12 +30,9 @@ end
 local EMPTY <const> = { by_key = {}, claims = {} }
 Worker.EMPTY = EMPTY
 
---- The evaluated network on this node, kept until its row or its endpoints' presence changes.
-function Worker:network(view, name, fresh)
-  local known = self.networks[name]
-  if known and not fresh and not view.draft then return known end
-  local facts = self.facts[name] or {}
-  local network, message = desired.network(view, name, facts)
+-- The evaluated network on this node; remembered for its facts, unless it is a draft's.
+local function evaluate(self, view, name)
+  local network, message = desired.network(view, name, self.facts[name] or {})
   if message then return nil, message end
   if not view.draft then self.networks[name] = network end
   return network
@@ -61,7 +59,7 @@ function Worker:wanted(view, objects)
   end
   local result = {}
   for _, net in ipairs(order) do
-    local network, message = self:network(view, net, true)
+    local network, message = evaluate(self, view, net)
     if message then return nil, message end
     result[#result + 1] = { owner = net, set = network and network.set or EMPTY }
     local names = nets[net].names
@@ -114,9 +112,9 @@ end
 -- Until it is in the database, which may have died and come back, or the phase is over.
 local function report(self, change, due, text)
   local operations = {
-    { op = "wait", table = "Change", where = { { "_uuid", "==", change._uuid } },
+    { op = "wait", table = "Change", where = state_module.only(change),
       columns = { "phase" }, ["until"] = "==", rows = { { phase = due } }, timeout = 0 },
-    { op = "mutate", table = "Change", where = { { "_uuid", "==", change._uuid } },
+    { op = "mutate", table = "Change", where = state_module.only(change),
       mutations = { { "reports", "delete", { self.name } },
         { "reports", "insert", { [self.name] = text } } } } }
   while true do
@@ -171,7 +169,8 @@ function Worker:phase(change, due)
   local done = {}
   for _, phase in ipairs(phases_of[due]) do
     local good
-    table.move(engine.describe(plan[phase]), 1, #engine.describe(plan[phase]), #journal + 1, journal)
+    local listed = engine.describe(plan[phase])
+    table.move(listed, 1, #listed, #journal + 1, journal)
     good, message = self.engine:apply(plan[phase])
     if not good then
       if due == "sweep" or due == "undo" then self:retry_later(wanted) end
@@ -211,16 +210,16 @@ local function status(self, owner, state, message)
   if row and row.state == state and row.error == message then return end
   if state == "active" then
     if row then
-      self.state:transact { { op = "delete", table = "Status", where = { { "_uuid", "==", row._uuid } } } }
+      self.state:transact { { op = "delete", table = "Status", where = state_module.only(row) } }
     end
     return
   end
   if row then
-    self.state:transact { { op = "update", table = "Status", where = { { "_uuid", "==", row._uuid } },
+    self.state:transact { { op = "update", table = "Status", where = state_module.only(row),
       row = { state = state, error = message } } }
   else
     self.state:transact { { op = "insert", table = "Status",
-      row = { owner = owner, node = self.name, state = state, error = message, facts = "{}" } } }
+      row = { owner = owner, node = self.name, state = state, error = message } } }
   end
 end
 
@@ -286,15 +285,10 @@ function Worker:converge(owners, verify)
   local plan
   plan, message = self:plan(wanted)
   if not plan then return nil, message end
-  local operations = {}
-  for _, phase in ipairs(engine.PHASES) do
-    local listed = engine.describe(plan[phase])
-    table.move(listed, 1, #listed, #operations + 1, operations)
-    local good
-    good, message = self.engine:apply(plan[phase])
-    if not good then return nil, message end
-  end
-  return operations
+  local good
+  good, message = self.engine:apply_all(plan)
+  if not good then return nil, message end
+  return engine.describe_all(plan)
 end
 
 -- What is remembered of Changes goes with their rows.

@@ -11,7 +11,8 @@ PKGS_COMMON := jansson thrift_c_glib gobject-2.0 glib-2.0
 PKGS_SHELL  := lua5.4 libnl-3.0 libnl-route-3.0
 PKGS_NVE    := libbpf
 
-WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla \
+	-Wno-missing-field-initializers
 WERROR  ?=
 OPT     ?= -O2 -g
 CFLAGS_ALL = -std=gnu11 $(OPT) $(WARN) $(WERROR) $(SAN) $(QUOTE) -I. -I$(BUILD)/gen -MMD -MP -D_GNU_SOURCE \

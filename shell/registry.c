@@ -157,6 +157,19 @@ static bool type_fits(lua_State *L, int idx, enum arg_type type)
 	return true;
 }
 
+/* The type's name in signatures and for completion; types of Lua's own functions have such names, too. */
+static const char *type_name(enum arg_type type)
+{
+	static const char *const name[] = {
+		[ARG_ANY] = "any", [ARG_STRING] = "string", [ARG_BYTES] = "bytes",
+		[ARG_INTEGER] = "integer", [ARG_NUMBER] = "number", [ARG_BOOLEAN] = "boolean",
+		[ARG_TABLE] = "table", [ARG_FUNCTION] = "function", [ARG_NETNS] = "netns",
+		[ARG_REST] = "rest",
+	};
+
+	return name[type];
+}
+
 static const char *type_text(enum arg_type type)
 {
 	static const char *const text[] = {
@@ -247,7 +260,7 @@ static void push_args(lua_State *L, const struct arg *args)
 		lua_createtable(L, 0, 5);
 		lua_pushstring(L, args->name);
 		lua_setfield(L, -2, "name");
-		lua_pushstring(L, type_text(args->type));
+		lua_pushstring(L, type_name(args->type));
 		lua_setfield(L, -2, "type");
 		lua_pushboolean(L, args->required);
 		lua_setfield(L, -2, "required");
@@ -283,6 +296,8 @@ static void add_functions(lua_State *L, const char *owner, char separator, const
 		lua_newtable(L);
 		lua_pushstring(L, fns->text);
 		lua_setfield(L, -2, "text");
+		lua_pushstring(L, fns->example);
+		lua_setfield(L, -2, "example");
 		push_args(L, fns->args);
 		lua_setfield(L, -2, "args");
 		lua_setfield(L, -2, fns->name);

@@ -41,6 +41,7 @@ struct fn {
 	lua_CFunction call;	/* may yield through task_wait() */
 	const struct arg *args;	/* positional; NULL for none; `self` of a method is not listed */
 	const char *text;	/* one line: what it does, what it returns */
+	const char *example;	/* Lua that runs as it stands, in a namespace of its own; or NULL */
 };
 
 struct module {

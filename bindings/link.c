@@ -6,6 +6,7 @@
 #include "bindings/link_op.h"
 #include "bindings/link_read.h"
 #include "bindings/op_lua.h"
+#include "bindings/process_user.h"
 
 #define GROUP_MAX UINT32_MAX
 #define MTU_MAX 65536
@@ -28,8 +29,18 @@ static const struct arg peer_fields[] = {
 	{ "ageing", ARG_NUMBER, false, "of a bridge: life of a learned address, seconds", NULL }, \
 	{ "mcast_snooping", ARG_BOOLEAN, false, "of a bridge: multicast snooping", NULL }
 
+#define TUN_FIELDS \
+	{ "owner", ARG_ANY, false, "of a tap or tun: name or number of the user who may open it", NULL }, \
+	{ "owner_group", ARG_ANY, false, "of a tap or tun: name or number of the group that may " \
+	  "open it", NULL }, \
+	{ "vnet_header", ARG_BOOLEAN, false, "of a tap or tun: a virtio header before each frame, " \
+	  "for checksum and segmentation offload", NULL }, \
+	{ "multi_queue", ARG_BOOLEAN, false, "of a tap or tun: it may be opened several times, a " \
+	  "queue each", NULL }
+
 static const struct arg add_fields[] = {
-	{ "kind", ARG_STRING, true, "kind of link: veth, bridge, or another that needs no data", NULL },
+	{ "kind", ARG_STRING, true, "kind of link: veth, bridge, tap, tun, or another that needs no data",
+	  NULL },
 	{ "name", ARG_STRING, true, "its name, at most 15 characters", NULL },
 	ARG_FIELD_NETNS,
 	{ "mac", ARG_STRING, false, "hardware address, such as 02:00:00:00:00:01", NULL },
@@ -41,6 +52,7 @@ static const struct arg add_fields[] = {
 	{ "index", ARG_INTEGER, false, "interface index; by default the next free one", NULL },
 	{ "peer", ARG_TABLE, false, "of a veth: its other end", peer_fields },
 	BRIDGE_FIELDS,
+	TUN_FIELDS,
 	{ 0 }
 };
 
@@ -147,6 +159,28 @@ static void compile_bridge(const struct compile *c, struct link_spec *s)
 		s->set |= LINK_SNOOPING;
 }
 
+static void compile_tun(const struct compile *c, struct link_add_op *o)
+{
+	static const char *const names[] = { "owner", "owner_group", "vnet_header", "multi_queue" };
+	struct user user;
+
+	o->tun = (struct tun_spec){ .tap = strcmp(o->kind, "tap") == 0, .owner = -1, .group = -1 };
+	o->is_tun = o->tun.tap || strcmp(o->kind, "tun") == 0;
+	for (size_t i = 0; !o->is_tun && i < sizeof(names) / sizeof(names[0]); i++)
+		if (field_present(c->L, c->idx, names[i]))
+			compile_error(c, "%s belongs to a tap or tun, not to a %s", names[i], o->kind);
+	if (o->is_tun && !o->tun.tap && (o->link.set & LINK_MAC))
+		compile_error(c, "mac: a tun carries no Ethernet frames and has no hardware address");
+	if (field_present(c->L, c->idx, "owner")) {
+		user_option(c->L, c->idx, "owner", &user);
+		o->tun.owner = user.uid;
+	}
+	if (field_present(c->L, c->idx, "owner_group"))
+		o->tun.group = user_group_option(c->L, c->idx, "owner_group");
+	compile_boolean(c, "vnet_header", &o->tun.vnet_header);
+	compile_boolean(c, "multi_queue", &o->tun.multi_queue);
+}
+
 static void compile_add(const struct compile *c, struct op *op)
 {
 	struct link_add_op *o = (struct link_add_op *)op;
@@ -163,6 +197,7 @@ static void compile_add(const struct compile *c, struct op *op)
 	if ((o->link.set & LINK_BRIDGE) && strcmp(o->kind, "bridge") != 0)
 		compile_error(c, "stp, forward_delay, ageing and mcast_snooping belong to a bridge, "
 			      "not to a %s", o->kind);
+	compile_tun(c, o);
 	if (compile_integer(c, "index", 1, INT32_MAX, &n))
 		o->index = (int)n;
 	if (lua_getfield(c->L, c->idx, "peer") == LUA_TTABLE) {
@@ -306,7 +341,9 @@ static int l_list(lua_State *L)
 
 static const struct fn link_functions[] = {
 	{ "add", l_add, OP_ARGS(add_fields, true),
-	  "makes a link, for a veth with its peer; returns true" },
+	  "makes a link, for a veth with its peer; returns true",
+	  "link.add{ kind = \"tap\", name = \"vm0\", owner = \"nobody\", vnet_header = true, up = true }\n"
+	  "assert(link.get{ name = \"vm0\" }.persistent)" },
 	{ "set", l_set, OP_ARGS(set_fields, true), "changes a link; returns true" },
 	{ "delete", l_delete, OP_ARGS(name_fields, true), "deletes a link; returns true" },
 	{ "delete_group", l_delete_group, OP_ARGS(delete_group_fields, true),
@@ -315,7 +352,8 @@ static const struct fn link_functions[] = {
 	  "deletes links together, by way of a group; returns true" },
 	{ "get", l_get, OP_ARGS(name_fields, true),
 	  "returns a table with name, index, kind, mac, mtu, up, running, carrier, master, "
-	  "master_index, group, alias, peer_index, peer_netnsid, stats" },
+	  "master_index, group, alias, peer_index, peer_netnsid, stats; of a tap or tun owner and "
+	  "owner_group (numbers), vnet_header, multi_queue, persistent" },
 	{ "list", l_list, OP_ARGS(list_fields, false),
 	  "returns an array of such tables, of all links or those that pass the filters" },
 	{ "monitor", link_monitor, OP_ARGS(link_monitor_fields, false),

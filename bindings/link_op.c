@@ -7,6 +7,7 @@
 #include <linux/veth.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void set_up(struct ifinfomsg *ifi, const struct link_spec *s)
 {
@@ -196,6 +197,23 @@ static int complete(struct op_list *l, const struct link_add_op *o, struct nlcon
 	return ret;
 }
 
+/* What is wanted of it is set before it is told to stay. */
+static int add_tun(struct op_list *l, const struct link_add_op *o, struct nlconn *conn)
+{
+	int fd, ret;
+
+	if (nlconn_index(conn, o->link.name, &l->fault) > 0)
+		return fault_set(&l->fault, -EEXIST, "%s", "");
+	ret = tun_make(l, o->op.netns, o->link.name, o->index, &o->tun, &fd);
+	if (ret)
+		return ret;
+	ret = change(l, conn, o->link.name, 0, &o->link, -1);
+	if (!ret)
+		ret = tun_keep(l, fd);
+	close(fd);
+	return ret;
+}
+
 int link_run_add(struct op_list *l, struct op *op)
 {
 	const struct link_add_op *o = (const struct link_add_op *)op;
@@ -203,6 +221,8 @@ int link_run_add(struct op_list *l, struct op *op)
 	struct fault ignored;
 	int ret = op_conn(l, op->netns, &conn);
 
+	if (!ret && o->is_tun)
+		return add_tun(l, o, conn);
 	if (!ret)
 		ret = create(l, o, conn);
 	if (ret)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bindings/link_tun.h"
 #include "bindings/op.h"
 
 /* Which fields are meant; strings are meant when they are not NULL. */
@@ -39,6 +40,8 @@ struct link_add_op {
 	struct link_spec link;
 	struct link_spec peer;		/* of a veth; name NULL: the kernel picks everything */
 	const char *peer_netns;		/* NULL: where the link is */
+	bool is_tun;			/* kind tap or tun: made by tun_make() */
+	struct tun_spec tun;
 };
 
 struct link_set_op {

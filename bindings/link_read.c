@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,10 +116,37 @@ static void set_bridge(lua_State *L, struct nlattr *data)
 		set_boolean(L, "mcast_snooping", nla_get_u8(tb[IFLA_BR_MCAST_SNOOPING]) != 0);
 }
 
+static void set_tun(lua_State *L, struct nlattr *data)
+{
+	struct nlattr *tb[IFLA_TUN_MAX + 1];
+
+	if (!data || nla_parse_nested(tb, IFLA_TUN_MAX, data, NULL) < 0)
+		return;
+	if (tb[IFLA_TUN_OWNER])
+		set_integer(L, "owner", nla_get_u32(tb[IFLA_TUN_OWNER]));
+	if (tb[IFLA_TUN_GROUP])
+		set_integer(L, "owner_group", nla_get_u32(tb[IFLA_TUN_GROUP]));
+	if (tb[IFLA_TUN_VNET_HDR])
+		set_boolean(L, "vnet_header", nla_get_u8(tb[IFLA_TUN_VNET_HDR]) != 0);
+	if (tb[IFLA_TUN_MULTI_QUEUE])
+		set_boolean(L, "multi_queue", nla_get_u8(tb[IFLA_TUN_MULTI_QUEUE]) != 0);
+	if (tb[IFLA_TUN_PERSIST])
+		set_boolean(L, "persistent", nla_get_u8(tb[IFLA_TUN_PERSIST]) != 0);
+}
+
+/* What the kernel calls "tun" is of two kinds. */
+static bool is_tap(struct nlattr *data)
+{
+	struct nlattr *type = data ? nla_find(nla_data(data), nla_len(data), IFLA_TUN_TYPE) : NULL;
+
+	return type && nla_get_u8(type) == IFF_TAP;
+}
+
 /* The kind of link, or "" for one that is not made by rtnetlink. */
 static const char *link_kind(struct nlattr *const *tb, struct nlattr **data)
 {
 	struct nlattr *info[IFLA_INFO_MAX + 1];
+	const char *kind;
 
 	*data = NULL;
 	if (!tb[IFLA_LINKINFO] ||
@@ -126,7 +154,8 @@ static const char *link_kind(struct nlattr *const *tb, struct nlattr **data)
 	    !info[IFLA_INFO_KIND])
 		return "";
 	*data = info[IFLA_INFO_DATA];
-	return nla_get_string(info[IFLA_INFO_KIND]);
+	kind = nla_get_string(info[IFLA_INFO_KIND]);
+	return strcmp(kind, "tun") == 0 && is_tap(*data) ? "tap" : kind;
 }
 
 static void set_kind(lua_State *L, struct nlattr *const *tb)
@@ -138,6 +167,8 @@ static void set_kind(lua_State *L, struct nlattr *const *tb)
 		set_string(L, "kind", kind);
 	if (strcmp(kind, "bridge") == 0)
 		set_bridge(L, data);
+	if (strcmp(kind, "tun") == 0 || strcmp(kind, "tap") == 0)
+		set_tun(L, data);
 	if (tb[IFLA_LINK] && nla_get_u32(tb[IFLA_LINK]))
 		set_integer(L, strcmp(kind, "veth") == 0 ? "peer_index" : "lower_index",
 			    nla_get_u32(tb[IFLA_LINK]));

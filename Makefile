@@ -68,14 +68,11 @@ clean:
 	$(Q)rm -rf $(BUILD)
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/nerv/p4 $(DESTDIR)$(PREFIX)/share/nerv/lua/nerv/agent $(DESTDIR)$(PREFIX)/share/nerv/lua/nerv/kinds $(DESTDIR)$(PREFIX)/share/nerv/archetypes
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/nerv/p4
 	install -m 755 $(BUILD)/nervsh $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(BUILD)/nerv-nve $(DESTDIR)$(PREFIX)/sbin/
 	install -m 644 $(BPF_OBJ) $(DESCRIPTIONS) $(DESTDIR)$(PREFIX)/lib/nerv/p4/
-	install -m 644 lua/nerv/*.lua $(DESTDIR)$(PREFIX)/share/nerv/lua/nerv/
-	install -m 644 lua/nerv/agent/*.lua $(DESTDIR)$(PREFIX)/share/nerv/lua/nerv/agent/
-	install -m 644 lua/nerv/kinds/*.lua $(DESTDIR)$(PREFIX)/share/nerv/lua/nerv/kinds/
-	install -m 644 archetypes/*.lua $(DESTDIR)$(PREFIX)/share/nerv/archetypes/
+	find lua archetypes -name '*.lua' -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/nerv/{} \;
 
 # Thrift's generator for C has two faults that nve/generated.awk mends; it says which.
 $(GEN_STAMP): nve/standard.thrift nve/generated.awk

@@ -1,63 +1,77 @@
---- Command lines: `nodes`, `net list`, `h1 ping -c1 h2`. Everything else is Lua.
-local registry <const> = require "nerv.registry"
+--- Command lines: `nodes`, `net list -f json`, `h1 ping -c1 h2`. Everything else is Lua.
+--
+-- A command is a module of lua/nerv/commands/ that returns its description:
+--   name, text   its word, and one line of what it does
+--   args         array of arguments as in api.lua; words are read by their types (an "endpoint" arrives as object)
+--   options      NAME = option as in options.lua, with `short` = one letter: given as --NAME VALUE or -x VALUE,
+--                a boolean without value
+--   columns      what it returns are records with these fields: `-f table|json|csv` prints them
+--   example      a command line that runs as it stands, where api.lua's `blue`, `h1` and `h2` are
+--   run(a)       gets arguments and options by name; returns records, a text to print, or nothing; and, when it
+--                failed all the same, a second value: what is wrong
+-- command.define adds one from Lua.
+local api <const> = require "nerv.api"
 local context <const> = require "nerv.context"
+local file <const> = require "nerv.file"
 local lab <const> = require "nerv.lab"
-local network <const> = require "nerv.network"
-local node <const> = require "nerv.node"
+local options <const> = require "nerv.options"
+local records <const> = require "nerv.records"
+local registry <const> = require "nerv.registry"
 local suggest <const> = require "nerv.suggest"
+local words <const> = require "nerv.words"
 
 local M = {}
 
-local function rows(header, lines)
-  local widths = {}
-  for _, line in ipairs { header, table.unpack(lines) } do
-    for i, cell in ipairs(line) do widths[i] = math.max(widths[i] or 0, #tostring(cell)) end
+local FORMAT <const> = { type = "choice", choices = records.FORMATS, default = "table", short = "f",
+  doc = "how the records are printed" }
+
+local known = {}
+local names        -- name -> true, of all commands; read when first asked for
+
+--- Adds a command.
+-- @tparam table spec as described above
+function M.define(spec)
+  for _, field in ipairs { "name", "text", "run" } do
+    if spec[field] == nil then registry.fail(("command.define: field '%s' is missing"):format(field)) end
   end
-  for _, line in ipairs { header, table.unpack(lines) } do
-    local cells = {}
-    for i, cell in ipairs(line) do cells[i] = tostring(cell) .. (" "):rep(widths[i] - #tostring(cell)) end
-    print((table.concat(cells, "  "):gsub("%s+$", "")))
-  end
+  spec.args, spec.options = spec.args or {}, spec.options or {}
+  if spec.columns then spec.options.format = FORMAT end
+  known[spec.name] = spec
+  if names then names[spec.name] = true end
+  local args = { table.unpack(spec.args) }
+  args[#args + 1] = next(spec.options) and { name = "options", type = "table", text = "options by name",
+    fields = spec.options } or nil
+  api.record("command " .. spec.name, spec.text, { [spec.name] = { text = spec.text, args = args,
+    example = spec.example } })
+  return spec
 end
 
---- name -> { text =, run = function(words) }
-M.commands = {
-  nodes = { text = "list the nodes", run = function()
-    local lines = {}
-    for i, n in ipairs(node.list()) do
-      local egress = {}
-      for j, port in ipairs(n.egress) do egress[j] = port.interface .. "=" .. port.mode end
-      lines[i] = { n.name, n.state, table.concat(egress, " ") }
-    end
-    rows({ "NAME", "STATE", "EGRESS" }, lines)
-  end },
-  net = { text = "list the networks", run = function()
-    local lines = {}
-    for i, n in ipairs(network.list()) do
-      lines[i] = { n.name, n.archetype, n.home, table.concat(n.nodes, ","), #n:endpoints(), n.state }
-    end
-    rows({ "NAME", "ARCHETYPE", "HOME", "NODES", "ENDPOINTS", "STATE" }, lines)
-  end },
-  ep = { text = "list the endpoints", run = function()
-    local lines = {}
-    for _, n in ipairs(network.list()) do
-      for _, e in ipairs(n:endpoints()) do
-        lines[#lines + 1] = { e.id, e.node, e.mac, e.address or "", e.state }
-      end
-    end
-    rows({ "NAME", "NODE", "MAC", "ADDRESS", "STATE" }, lines)
-  end },
-  clean = { text = "remove what labs left whose agents are dead", run = function()
-    for _, dir in ipairs(lab.clean()) do print("removed " .. dir) end
-  end },
-  help = { text = "explain a command, archetype or function", run = function(words)
-    require("nerv.help")(words[1])
-  end },
-  exit = { text = "leave the shell", run = function() os.exit(0) end },
-}
+local function all_names()
+  if names then return names end
+  names = {}
+  for _, entry in ipairs(file.list(context.data_dir .. "/lua/nerv/commands") or {}) do
+    local name = entry:match("^([%w_]+)%.lua$")
+    if name then names[name] = true end
+  end
+  for name in pairs(known) do names[name] = true end
+  return names
+end
 
--- An endpoint as NETWORK:NAME, or by bare name: of the preferred network, else of the only one that has it.
-local function find_endpoint(word, preferred)
+--- The names of all commands, sorted.
+function M.names() return options.sorted_keys(all_names()) end
+
+--- A command's description, or nil.
+function M.get(name)
+  if known[name] then return known[name] end
+  if not all_names()[name] then return nil end
+  return M.define(require("nerv.commands." .. name))
+end
+
+--- An endpoint as NETWORK:NAME, or by bare name: of the preferred network, else of the only one that has it.
+-- @return the endpoint, or nil
+-- @raise when several networks have one of that name
+function M.find_endpoint(word, preferred)
+  local network <const> = require "nerv.network"
   local net, name = word:match("^([^:]+):(.+)$")
   net, name = net or preferred, name or word
   if net then
@@ -75,22 +89,146 @@ local function find_endpoint(word, preferred)
   return found
 end
 
-local function words_of(line)
-  local words = {}
-  for word in line:gmatch("%S+") do words[#words + 1] = word end
-  return words
+-- A live endpoint, or a variable that holds one.
+local function endpoint_of(word)
+  local variable = rawget(_G, word)
+  local meta = getmetatable(variable)
+  if type(meta) == "table" and meta.__name == "endpoint" then return variable end
+  return M.find_endpoint(word)
 end
 
---- Whether a line is a command: a registered word alone or followed by a blank and no Lua operator.
-function M.is_command(line)
-  local first, rest = line:match("^%s*(%S+)%s*(.-)%s*$")
-  if not first then return false end
-  local operator = rest:match("^[=~<>({%[.:,;\"']") or rest:match("^and%f[%W]") or rest:match("^or%f[%W]")
-  if M.commands[first] then return not operator end
-  if rest == "" or operator or not first:match("^%w[%w._:-]*$") then return false end
-  local variable = rawget(_G, first)
-  if getmetatable(variable) and getmetatable(variable).__name == "endpoint" then return true end
-  return lab.active() and variable == nil and find_endpoint(first) ~= nil
+local function names_of(list)
+  local found = {}
+  for i, object in ipairs(list) do found[i] = object.id or object.name end
+  return found
+end
+
+local function all_endpoints()
+  local list = {}
+  for _, net in ipairs(require("nerv.network").list()) do
+    for _, e in ipairs(net:endpoints()) do
+      list[#list + 1] = e.id
+      list[#list + 1] = e.name
+    end
+  end
+  return list
+end
+
+local function unknown(what, word, known_names)
+  return nil, ("there is no %s '%s'%s"):format(what, word, suggest(word, known_names))
+end
+
+-- Values of words, by the type of the argument; a type that is not here takes the word as it stands.
+local readers <const> = {
+  integer = function(word) return math.tointeger(tonumber(word)) or word end,
+  number = function(word) return tonumber(word) or word end,
+  seconds = function(word) return tonumber(word) or word end,
+  boolean = function(word) return word == "true" or word ~= "false" and word end,
+  endpoint = function(word)
+    local e = endpoint_of(word)
+    if e then return e end
+    return unknown("endpoint", word, all_endpoints())
+  end,
+  network = function(word)
+    local network <const> = require "nerv.network"
+    local net = context.valid_name(word) and network.get(word)
+    if net then return net end
+    return unknown("network", word, names_of(network.list()))
+  end,
+  node = function(word)
+    local node <const> = require "nerv.node"
+    local n = node.get(word)
+    if n then return n end
+    return unknown("node", word, names_of(node.list()))
+  end,
+}
+for _, name in ipairs { "mtu", "count" } do readers[name] = readers.integer end
+
+local function read_word(spec, name, option, word)
+  local value, message = word, nil
+  if readers[option.type] then value, message = readers[option.type](word) end
+  if value == nil then registry.fail(("%s: %s"):format(spec.name, message)) end
+  local good
+  good, message = options.check_value(option, value)
+  if not good then registry.fail(("%s: %s '%s': %s"):format(spec.name, name, word, message)) end
+  return value
+end
+
+local function option_names(spec)
+  local list = {}
+  for name, option in pairs(spec.options) do
+    list[#list + 1] = "--" .. name
+    if option.short then list[#list + 1] = "-" .. option.short end
+  end
+  table.sort(list)
+  return list
+end
+
+local function find_option(spec, word)
+  for name, option in pairs(spec.options) do
+    if word == "--" .. name or option.short and word == "-" .. option.short then return name, option end
+  end
+  local list = option_names(spec)
+  registry.fail(("%s: unknown option '%s'%s"):format(spec.name, word,
+    suggest(word, list, #list > 0 and "; there are " .. table.concat(list, " ") or "; it has none")))
+end
+
+-- Reads the option at `i`; returns the place behind it.
+local function take_option(spec, list, i, values)
+  local word, inline = list[i], nil
+  if word:find("^%-%-[^=]+=") then word, inline = word:match("^([^=]+)=(.*)$") end
+  local name, option = find_option(spec, word)
+  if option.type == "boolean" and not inline then
+    values[name] = true
+    return i + 1
+  end
+  if not inline then
+    i = i + 1
+    inline = list[i]
+    if not inline then registry.fail(("%s: option '%s' needs a value (%s)"):format(spec.name, word, option.doc)) end
+  end
+  values[name] = read_word(spec, name, option, inline)
+  return i + 1
+end
+
+-- Options come before the words of a "rest", which are taken as they stand.
+local function arguments(spec, list)
+  local values, taken, i, literal = {}, 0, 1, false
+  while i <= #list do
+    local argument = spec.args[taken + 1]
+    if list[i] == "--" and not literal then
+      literal, i = true, i + 1
+    elseif not literal and list[i]:find("^%-.") and not tonumber(list[i]) then
+      i = take_option(spec, list, i, values)
+    elseif not argument then
+      registry.fail(("%s: too many arguments: '%s'"):format(spec.name, list[i]))
+    elseif argument.type == "rest" then
+      values[argument.name] = { table.unpack(list, i) }
+      taken, i = taken + 1, #list + 1
+    else
+      values[argument.name] = read_word(spec, argument.name, argument, list[i])
+      taken, i = taken + 1, i + 1
+    end
+  end
+  for j = taken + 1, #spec.args do
+    local argument = spec.args[j]
+    if argument.required then
+      registry.fail(("%s: argument '%s' is missing (%s)"):format(spec.name, argument.name, argument.text))
+    end
+    if argument.type == "rest" then values[argument.name] = {} end
+  end
+  for name, option in pairs(spec.options) do
+    if values[name] == nil then values[name] = option.default end
+  end
+  return values
+end
+
+local function show(spec, values, result)
+  if type(result) == "table" and spec.columns then
+    io.stdout:write(records.text(spec.columns, result, values.format))
+  elseif result ~= nil then
+    print(result)
+  end
 end
 
 --- Programs whose arguments may be endpoints' bare names.
@@ -104,44 +242,120 @@ local function takes_names(program)
 end
 
 -- @NAME is an address; for some programs a bare name is one, too, where it stands alone.
-local function addresses(words, endpoint)
-  local bare = takes_names(words[1])
-  for i = 2, #words do
-    local name = words[i]:match("^@(.+)$")
-    local target = (name or bare) and find_endpoint(name or words[i], endpoint.network)
+local function addresses(list, endpoint)
+  local bare = takes_names(list[1])
+  for i = 2, #list do
+    local name = list[i]:match("^@(.+)$")
+    local target = (name or bare) and M.find_endpoint(name or list[i], endpoint.network)
     if target and target.address then
-      words[i] = target.address
+      list[i] = target.address
     elseif name then
-      registry.fail(("%s: %s"):format(words[i],
+      registry.fail(("%s: %s"):format(list[i],
         target and "the endpoint has no address" or "there is no such endpoint"))
     end
   end
 end
 
+-- A program's failure is its own affair: its status becomes ours.
+local function run_in(endpoint, list)
+  addresses(list, endpoint)
+  local good, message, _, status = endpoint:exec(table.unpack(list))
+  if good then return 0 end
+  if not (status and (status.exit or status.signal)) then registry.fail(message) end
+  io.stderr:write("nervsh: ", message, "\n")
+  return status.exit or 128 + status.signal
+end
+
+--- Whether a line is a command: a registered word alone or followed by a blank and no Lua operator.
+function M.is_command(line)
+  local first, rest = line:match("^%s*(%S+)%s*(.-)%s*$")
+  if not first then return false end
+  local operator = rest:match("^[=~<>({%[.:,;\"']") or rest:match("^and%f[%W]") or rest:match("^or%f[%W]")
+  if all_names()[first] then return not operator end
+  if rest == "" or operator or not first:match("^%w[%w._:-]*$") then return false end
+  local variable = rawget(_G, first)
+  local meta = getmetatable(variable)
+  if type(meta) == "table" and meta.__name == "endpoint" then return true end
+  return lab.active() and variable == nil and M.find_endpoint(first) ~= nil
+end
+
+--- Runs a command whose words are known.
+-- @tparam string first the command's name, or an endpoint's
+-- @tparam table list the other words
+-- @return the exit status: 0, or the one of a program that was run in an endpoint
+-- @raise when the command is unknown or fails
+function M.run_words(first, list)
+  local spec = M.get(first)
+  if spec then
+    local values = arguments(spec, list)
+    local result, problem = spec.run(values)
+    show(spec, values, result)
+    if problem then registry.fail(("%s: %s"):format(first, problem)) end
+    return 0
+  end
+  local endpoint = endpoint_of(first)
+  if not endpoint then
+    registry.fail(("unknown command or endpoint '%s'%s"):format(first,
+      suggest(first, M.names(), "; 'help' lists the commands")))
+  end
+  return run_in(endpoint, list)
+end
+
 --- Runs a command line.
+-- @return the exit status, as run_words
 -- @raise when the command is unknown or fails
 function M.run_line(line)
-  local words = words_of(line)
-  local first = table.remove(words, 1)
-  if not first then return end
-  local command = M.commands[first]
-  if command then return command.run(words) end
-  local variable = rawget(_G, first)
-  local endpoint = getmetatable(variable) and getmetatable(variable).__name == "endpoint" and variable
-    or find_endpoint(first)
-  if not endpoint then
-    local names = require("nerv.options").sorted_keys(M.commands)
-    registry.fail(("unknown command or endpoint '%s'%s"):format(first,
-      suggest(first, names, "; 'help' lists the commands")))
-  end
-  addresses(words, endpoint)
-  local good, message, _, status = endpoint:exec(table.unpack(words))
-  if good then return end
-  if status and (status.exit or status.signal) then
-    io.stderr:write("nervsh: ", message, "\n")
-    os.exit(status.exit or 128 + status.signal)
-  end
-  registry.fail(message)
+  local list, message = words.split(line)
+  if not list then registry.fail(message) end
+  local first = table.remove(list, 1)
+  if not first then return 0 end
+  return M.run_words(first, list)
 end
+
+-- commands.NAME(arguments..., { options }) is the command for scripts: it returns what the command would print.
+local callable <const> = {}
+
+local function call(spec, ...)
+  local given, values, chosen = table.pack(...), {}, {}
+  if type(given[given.n]) == "table" and not getmetatable(given[given.n]) then
+    chosen = table.remove(given, given.n)
+    given.n = given.n - 1
+  end
+  for i, argument in ipairs(spec.args) do
+    if argument.type == "rest" then
+      values[argument.name] = { table.unpack(given, i) }
+      given.n = #spec.args
+    else
+      values[argument.name] = given[i]
+      if given[i] ~= nil then
+        local value = given[i]
+        if type(value) == "string" then value = read_word(spec, argument.name, argument, value) end
+        local good, message = options.check_value(argument, value)
+        if not good then registry.fail(("%s: %s: %s"):format(spec.name, argument.name, message)) end
+        values[argument.name] = value
+      elseif argument.required then
+        registry.fail(("%s: argument '%s' is missing (%s)"):format(spec.name, argument.name, argument.text))
+      end
+    end
+  end
+  if given.n > #spec.args then registry.fail(("%s: too many arguments (%d expected)"):format(spec.name, #spec.args)) end
+  local message
+  chosen, message = options.check(spec.name, spec.options, chosen)
+  if not chosen then registry.fail(message) end
+  for name, value in pairs(chosen) do values[name] = value end
+  local result, problem = spec.run(values)
+  if problem then return nil, problem, "failed", result end
+  if result == nil then return true end
+  return result
+end
+
+setmetatable(callable, { __index = function(_, name)
+  local spec = M.get(name)
+  if not spec then
+    registry.fail(("there is no command '%s'%s"):format(tostring(name), suggest(name, M.names())))
+  end
+  return function(...) return call(spec, ...) end
+end })
+M.callable = callable
 
 return M

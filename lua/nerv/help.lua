@@ -53,8 +53,8 @@ end
 local function overview()
   local command <const> = require "nerv.command"
   local lines = { "Commands:" }
-  for _, name in ipairs(options.sorted_keys(command.commands)) do
-    lines[#lines + 1] = ("  %-10s %s"):format(name, command.commands[name].text)
+  for _, name in ipairs(command.names()) do
+    lines[#lines + 1] = ("  %-10s %s"):format(name, command.get(name).text)
   end
   lines[#lines + 1] = "  ENDPOINT PROGRAM ARGUMENTS   runs a program in an endpoint; @NAME is an address,"
   lines[#lines + 1] = "             and so is a bare NAME for " .. table.concat(command.programs, ", ")

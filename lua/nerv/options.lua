@@ -1,8 +1,9 @@
 --- Option tables: one description drives validation, defaults, help and schema.
 --
 -- A description is { NAME = { type = "cidr", required = true, default = ..., doc = "...",
--- allocate = OPTION } }. `allocate` names the option of the network from whose range a
--- value is taken when none is given.
+-- choices = { ... }, allocate = OPTION } }. `choices` are what a "choice" may be. `allocate`
+-- names the option of the network from whose range a value is taken when none is given.
+-- The same types describe the arguments of functions and commands; see api.lua.
 local cidr <const> = require "nerv.cidr"
 local context <const> = require "nerv.context"
 local suggest <const> = require "nerv.suggest"
@@ -32,17 +33,54 @@ function M.rate(value)
     :format(tostring(value)), "EINVAL"
 end
 
---- Each type: a function that returns true, or nil and what is wrong.
+local function of_type(name, text)
+  return function(v)
+    if type(v) == name then return true end
+    return nil, text .. " is expected"
+  end
+end
+
+-- An object of a class, or its name.
+local function object_or_name(class)
+  return function(v)
+    local meta = getmetatable(v)
+    if type(v) == "string" or type(meta) == "table" and meta.__name == class then return true end
+    return nil, ("%s %s or its name is expected"):format(class:find("^[aeiou]") and "an" or "a", class)
+  end
+end
+
+--- Each type: a function of a value and its option that returns true, or nil and what is wrong.
 local types <const> = {
+  any = function() return true end,
+  bytes = of_type("string", "a string"),
+  number = of_type("number", "a number"),
+  ["function"] = of_type("function", "a function"),
+  network = object_or_name "network",
+  endpoint = object_or_name "endpoint",
+  node = object_or_name "node",
+  archetype = is_name,
+  file = of_type("string", "a path"),
+  netns = function(v)
+    if type(v) == "string" or math.type(v) == "integer" then return true end
+    return nil, "a namespace is expected: its name, a path or a process id"
+  end,
+  seconds = function(v)
+    if type(v) == "number" and v >= 0 and v < math.huge then return true end
+    return nil, "seconds, 0 or more, are expected"
+  end,
+  choice = function(v, option)
+    for _, choice in ipairs(option.choices) do
+      if v == choice then return true end
+    end
+    return nil, ("one of %s is expected%s"):format(table.concat(option.choices, ", "),
+      suggest(v, option.choices))
+  end,
   string = function(v)
     if type(v) == "string" and not v:find("\0", 1, true) then return true end
     return nil, "a string is expected"
   end,
   name = is_name,
-  boolean = function(v)
-    if type(v) == "boolean" then return true end
-    return nil, "true or false is expected"
-  end,
+  boolean = of_type("boolean", "true or false"),
   integer = function(v)
     if math.type(v) == "integer" then return true end
     return nil, "an integer is expected"
@@ -72,10 +110,7 @@ local types <const> = {
     if rate then return true end
     return nil, message
   end,
-  table = function(v)
-    if type(v) == "table" then return true end
-    return nil, "a table is expected"
-  end,
+  table = of_type("table", "a table"),
 }
 
 --- Names of the types, for the check of archetypes.
@@ -112,8 +147,11 @@ function M.problem(description)
         table.concat(M.type_names(), ", "))
     end
     if type(option.doc) ~= "string" then return ("option %s has no doc"):format(name) end
+    if option.type == "choice" and (type(option.choices) ~= "table" or #option.choices == 0) then
+      return ("option %s: a choice needs `choices`"):format(name)
+    end
     if option.default ~= nil then
-      local good, message = types[option.type](option.default)
+      local good, message = types[option.type](option.default, option)
       if not good then return ("option %s: default: %s"):format(name, message) end
     end
   end
@@ -124,6 +162,10 @@ function M.value(option, value)
   if option.type == "rate" and value ~= nil then return (M.rate(value)) end
   return value
 end
+
+--- Whether a value is of an option's type.
+-- @return true, or nil and what is wrong
+function M.check_value(option, value) return types[option.type](value, option) end
 
 --- Checks the given values against a description.
 -- @tparam string what the call, for messages: "network.create"
@@ -138,7 +180,7 @@ function M.check(what, description, values)
       return nil, ("%s: unknown option '%s'%s"):format(what, key,
         suggest(key, sorted_keys(description)))
     end
-    local good, message = types[option.type](value)
+    local good, message = M.check_value(option, value)
     if not good then
       local shown = type(value) == "string" and ("%q"):format(value):gsub("\\\n", "\\n") or tostring(value)
       return nil, ("%s: %s = %s: %s"):format(what, key, shown, message)

@@ -42,6 +42,7 @@ end
 context.globals = globals
 local tools <const> = { "sleep", "timeout", "expect", "spawn" }
 for _, name in ipairs(tools) do globals[name] = "nerv.tools" end
+globals.commands = "nerv.command"
 
 setmetatable(_G, {
   __index = function(_, name)
@@ -49,6 +50,7 @@ setmetatable(_G, {
     if not module then return nil end
     local value = require(module)
     if module == "nerv.tools" then value = value[name] end
+    if module == "nerv.command" then value = value.callable end
     rawset(_G, name, value)
     return value
   end,
@@ -64,7 +66,8 @@ local function run_action(action)
   if action.kind == "code" then
     run_text(action.text, "=-e")
   elseif action.kind == "command" then
-    require("nerv.command").run_line(action.text)
+    local status = require("nerv.command").run_line(action.text)
+    if status ~= 0 then os.exit(status) end
   else
     rawset(_G, action.text, require(action.text))
   end

@@ -10,8 +10,11 @@ local good <const> = {
   cidr = { "10.0.0.0/8", "0.0.0.0/0" }, address = { "10.0.0.1", "255.255.255.255" },
   mac = { "02:00:00:00:00:01", "00:00:00:00:00:01", "AA:bb:CC:dd:EE:ff" }, rate = { 1, 1e9, 0.5, "1bit", "100mbit", "1.5gbit", "10KBIT",
     "2tbit" },
-  table = { {}, { 1 } },
+  table = { {}, { 1 } }, any = { 1, "x", false, {} }, bytes = { "", "a\0b" }, number = { 0, -1.5, 1 / 0 }, ["function"] = { print },
+  network = { "blue" }, endpoint = { "h1", "blue:h1" }, node = { "pm1" }, archetype = { "ip" }, file = { "/tmp/x", "" },
+  netns = { "blue", "/proc/1/ns/net", 1 }, seconds = { 0, 0.5, 10 }, choice = { "red", "green" },
 }
+local choices <const> = { "red", "green" }
 local bad <const> = {
   string = { 1, true, {}, "a\0b" }, name = { "", "-a", ".a", "_a", "a b", "a/b", "a:b", "a\n", ("a"):rep(64), 1, true, {} },
   boolean = { 0, 1, "true", "" }, integer = { 1.5, 1.0, "1", true, {}, 0 / 0, 1 / 0 }, mtu = { 67, 65536, 1500.0, "1500", -1 },
@@ -19,15 +22,18 @@ local bad <const> = {
   mac = { "00:00:00:00:00:00", "01:00:00:00:00:01", "ff:ff:ff:ff:ff:ff", "02:00:00:00:00", "02:00:00:00:00:01:02", "02-00-00-00-00-01",
     "02:00:00:00:00:0g", 1, " 02:00:00:00:00:01" },
   rate = { 0, -1, "0mbit", "mbit", "fast", "-1mbit", "1 mbit", "1mb", true, {}, "1..5mbit", "", 0 / 0 }, table = { 1, "x", true },
+  any = {}, bytes = { 1, true, {} }, number = { "1", true, {} }, ["function"] = { "print", 1, {} }, network = { 1, {}, true },
+  endpoint = { 1, {}, true }, node = { 1, {}, true }, archetype = { "", "a/b", 1 }, file = { 1, {}, true }, netns = { 1.5, {}, true },
+  seconds = { -1, 1 / 0, 0 / 0, "1", {} }, choice = { "rde", "", 1, true },
 }
 for _, name in ipairs(options.type_names()) do
   tap.ok(good[name] and bad[name], "type " .. name .. " has cases here")
   for _, value in ipairs(good[name] or {}) do
-    local values, message = check({ type = name }, value)
+    local values, message = check({ type = name, choices = choices }, value)
     tap.ok(values and values.x ~= nil, ("%s takes %s"):format(name, tap.show(value):gsub("\n", "n")), message)
   end
   for _, value in ipairs(bad[name] or {}) do
-    local values, message = check({ type = name }, value)
+    local values, message = check({ type = name, choices = choices }, value)
     tap.ok(values == nil and message:find "^call: x = .+: .+" and not message:find "\n",
       ("%s refuses %s"):format(name, tap.show(value):gsub("[\n\0]", "?")), values, message)
   end
@@ -69,7 +75,9 @@ tap.eq({ options.check("call", description) }, { nil, "call: a table of options 
 for _, case in ipairs {
   { { x = { type = "mtu", doc = "d" } }, nil }, { {}, nil }, { { x = { type = "mtu", doc = "d", default = 1400 } }, nil },
   { { x = 5 }, "option x: a table is expected" }, { { x = { doc = "d" } }, "option x: unknown type 'nil'; the types are address, " },
-  { { x = { type = "number", doc = "d" } }, "option x: unknown type 'number'; the types are " }, { { x = { type = "mtu" } },
+  { { x = { type = "numbre", doc = "d" } }, "option x: unknown type 'numbre'; the types are " },
+  { { x = { type = "choice", doc = "d" } }, "option x: a choice needs `choices`" },
+  { { x = { type = "choice", doc = "d", choices = choices, default = "blue" } }, "option x: default: one of red, green is expected" }, { { x = { type = "mtu" } },
     "option x has no doc" },
   { { x = { type = "mtu", doc = "d", default = 1 } }, "option x: default: an integer from 68 to 65535 is expected" },
   { { x = { type = "boolean", doc = "d", default = false } }, nil },

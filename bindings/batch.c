@@ -12,7 +12,7 @@ static const struct verb *const verbs[] = {
 	&verb_link_delete_group, &verb_link_delete_many,
 	&verb_address_add, &verb_address_delete,
 	&verb_route_add, &verb_route_delete,
-	&verb_qdisc_add, &verb_qdisc_delete,
+	&verb_qdisc_add, &verb_qdisc_set, &verb_qdisc_delete,
 	&verb_sysctl_set, &verb_ethtool_set,
 };
 

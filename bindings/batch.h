@@ -9,7 +9,7 @@ extern const struct verb verb_link_add, verb_link_set, verb_link_delete;
 extern const struct verb verb_link_delete_group, verb_link_delete_many;
 extern const struct verb verb_address_add, verb_address_delete;
 extern const struct verb verb_route_add, verb_route_delete;
-extern const struct verb verb_qdisc_add, verb_qdisc_delete;
+extern const struct verb verb_qdisc_add, verb_qdisc_set, verb_qdisc_delete;
 extern const struct verb verb_sysctl_set;
 extern const struct verb verb_ethtool_set;
 

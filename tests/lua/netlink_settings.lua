@@ -5,6 +5,7 @@ local link <const> = require "nerv.link"
 local qdisc <const> = require "nerv.qdisc"
 local sysctl <const> = require "nerv.sysctl"
 local ethtool <const> = require "nerv.ethtool"
+local batch <const> = require "nerv.batch"
 
 local N <const> = "nlts"
 
@@ -47,6 +48,70 @@ local function test_tbf()
   tap.eq(select(3, qdisc.delete{ link = "s0", netns = N }), "ENOENT", "gone is gone")
 end
 
+local function test_in_place()
+  assert(qdisc.add{ link = "s0", netns = N, kind = "tbf", rate = 10e6, handle = "1:" })
+  tap.eq({ qdisc.set{ link = "s0", netns = N, kind = "tbf", rate = 20e6 } }, { true }, "a rate is changed")
+  local q = root_qdisc()
+  tap.eq({ q.rate, q.handle }, { 20000000, "1:" }, "it is the same one, with the new rate")
+  tap.like(sh("tc -n " .. N .. " qdisc show dev s0"), "tbf 1: root refcnt %d+ rate 20Mbit", "tc agrees")
+  tap.eq(batch.run{ { "qdisc.set", { link = "s0", netns = N, kind = "tbf", rate = 30e6 } },
+    { "qdisc.add", { link = "s0", netns = N, kind = "tbf", rate = 40e6, replace = true } } }, 2, "in a batch")
+  q = root_qdisc()
+  tap.eq({ q.rate, q.handle }, { 40000000, "1:" }, "replace changes in place, too")
+  tap.eq(select(3, qdisc.set{ link = "s0", netns = N, kind = "pfifo", limit = 5 }), "ENOENT", "another kind is there")
+  tap.eq(root_qdisc().rate, 40000000, "which stays")
+  tap.ok(qdisc.add{ link = "s0", netns = N, kind = "pfifo", limit = 5, replace = true }, "which replace puts away")
+  tap.eq({ root_qdisc().kind, root_qdisc().limit }, { "pfifo", 5 }, "the other kind")
+  tap.ok(qdisc.set{ link = "s0", netns = N, kind = "pfifo", limit = 7 }, "its limit is changed")
+  tap.like(sh("tc -n " .. N .. " qdisc show dev s0"), "pfifo %x+: root refcnt %d+ limit 7p", "tc agrees on packets")
+  tap.ok(qdisc.delete{ link = "s0", netns = N }, "delete")
+  tap.eq(select(3, qdisc.set{ link = "s0", netns = N, kind = "tbf", rate = 1e6 }), "ENOENT", "nothing to change")
+  tap.ok(qdisc.add{ link = "s0", netns = N, kind = "bfifo", limit = 9000 }, "bfifo")
+  tap.like(sh("tc -n " .. N .. " qdisc show dev s0"), "bfifo %x+: root refcnt %d+ limit 9000b", "tc agrees on bytes")
+  tap.ok(qdisc.delete{ link = "s0", netns = N, kind = "bfifo" }, "delete")
+  tap.raises(function() qdisc.set{ link = "s0", netns = N, kind = "clsact" } end, "a clsact has nothing to change",
+    "a hook cannot be changed")
+end
+
+-- Makes one of each kind that the kernel has, and reads it back; of the others the refusal is tested.
+local function test_kinds()
+  local options = {
+    tbf = { rate = 1e6 }, htb = { default = "1:30", handle = "1:" }, pfifo = { limit = 100 },
+    bfifo = { limit = 100000 }, prio = { bands = 5 },
+    netem = { delay = 0.0255, jitter = 0.005, loss = 0.015, duplicate = 0.01, corrupt = 0.001, reorder = 0.25,
+      limit = 50, rate = 1e6 },
+    fq_codel = { limit = 500, flows = 64, target = 0.007, interval = 0.15, quantum = 300, ecn = true },
+    clsact = {}, ingress = {},
+  }
+  local there = qdisc.kinds()
+  for kind, values in pairs(options) do
+    local asked = { link = "s0", netns = N, kind = kind }
+    for k, v in pairs(values) do asked[k] = v end
+    local tc = sh(("tc -n %s qdisc add dev s1 %s"):format(N,
+      (kind == "clsact" or kind == "ingress") and kind or "root " .. kind))
+    tap.eq(there[kind], not tc:find "qdisc kind is unknown", kind .. ": tc agrees on whether it is there")
+    sh(("{ tc -n %s qdisc del dev s1 root; tc -n %s qdisc del dev s1 clsact; }"):format(N, N))
+    if there[kind] then
+      tap.eq({ qdisc.supports(kind) }, { true }, kind .. " is there")
+      tap.eq({ qdisc.add(asked) }, { true }, kind .. " is made")
+      local have = {}
+      for _, q in ipairs(qdisc.list{ netns = N, link = "s0" }) do
+        if q.kind == kind then have = q end
+      end
+      for key, value in pairs(values) do tap.eq(have[key], math.tointeger(value) or value, kind .. " " .. key) end
+      tap.ok(qdisc.delete{ link = "s0", netns = N, kind = kind }, kind .. " is deleted")
+    else
+      local text = ("this kernel has no %s (module sch_%s)"):format(kind, kind)
+      tap.eq({ qdisc.supports(kind) }, { false, text }, kind .. " is not there")
+      tap.eq({ qdisc.add(asked) },
+        { nil, ("qdisc.add %s on s0: %s: Operation not supported"):format(kind, text), "EOPNOTSUPP" },
+        kind .. " is refused, with the reason")
+    end
+  end
+  tap.eq(select(3, qdisc.add{ link = "s0", netns = N, kind = "pfifo", limit = 5, parent = "7:1" }), "ENOENT",
+    "a parent that is missing is no missing kind")
+end
+
 local function test_hook()
   tap.ok(qdisc.add{ link = "s0", netns = N, kind = "clsact" }, "clsact")
   tap.like(sh("tc -n " .. N .. " qdisc show dev s0"), "qdisc clsact ffff: parent ffff:fff1", "tc agrees")
@@ -74,6 +139,14 @@ local function test_bad_qdisc()
   refuses({ kind = "tbf", rate = 1e6, parent = "12345:" }, "bad parent", "parent")
   refuses({ kind = "clsact", rate = 1e6 }, "rate belongs to a tbf, not to a clsact", "rate of a hook")
   refuses({ kind = "clsact", parent = "root" }, "has a place of its own", "place of a hook")
+  refuses({ kind = "tbf", rate = 1e6, handle = "1:2" }, 'handle "1:2" names a class', "a class for a handle")
+  refuses({ kind = "tbf", rate = 1e6, loss = 0.1 }, "loss belongs to a netem, not to a tbf", "loss of a tbf")
+  refuses({ kind = "netem", loss = 5 }, "loss must be from 0 to 1, not 5", "more than all is lost")
+  refuses({ kind = "netem", delay = -1 }, "delay must be from 0", "delay below zero")
+  refuses({ kind = "netem", delay = 0.01, jitter = 0.02 }, "jitter is more than delay", "jitter above delay")
+  refuses({ kind = "netem", reorder = 0.1 }, "reorder needs delay", "reorder without delay")
+  refuses({ kind = "prio", bands = 2 }, "bands must be from 3 to 16", "two bands")
+  tap.raises(function() qdisc.supports "net em" end, "did you mean netem", "supports: nearest kind")
   refuses({ kind = "tbx", rate = 1e6 }, 'unknown kind "tbx"; did you mean tbf', "nearest kind")
 end
 
@@ -125,6 +198,8 @@ local good, problem = pcall(function()
   assert(netns.add{ path = N })
   assert(link.add{ kind = "veth", name = "s0", netns = N, up = true, peer = { name = "s1" } })
   test_tbf()
+  test_in_place()
+  test_kinds()
   test_hook()
   test_bad_qdisc()
   test_sysctl()

@@ -49,12 +49,13 @@ function Picker:take(scope, value)
   return name
 end
 
--- The first free number from `first` to `last`, or nil.
+-- The first free number from `first` to `last` and its value, or nil.
 function Picker:free(scope, first, last, show)
-  for n = self.cursor[scope] or first, last do
+  local place = scope .. (show and show(first) or "")   -- a scope may hold several ranges
+  for n = self.cursor[place] or first, last do
     local value = show and show(n) or tostring(n)
     if not self:is_taken(scope, value) then
-      self.cursor[scope] = n + 1
+      self.cursor[place] = n + 1
       return value, n
     end
   end
@@ -81,7 +82,7 @@ end
 function Picker:address(network_name, range)
   local scope = "address " .. network_name
   local first, last = cidr.hosts(range)
-  local address = self:free(scope, first, last, cidr.text)
+  local address = self:free(scope, first, last, cidr.hosts_of(range))
   if not address then
     return nil, ("network %s: no free address in %s: all %d are taken"):format(network_name, range,
       math.max(0, last - first + 1))
@@ -90,23 +91,15 @@ function Picker:address(network_name, range)
 end
 
 --- Whether an endpoint may have an address in a range.
-function M.suits(range, address)
-  local r, n = cidr.parse(range), cidr.number(address)
-  return cidr.contains(range, address) and (r.prefix >= 31 or (n ~= r.first and n ~= r.last))
-end
+function M.suits(range, address) return cidr.unusable(range, address) == nil end
 
 --- A given address of a network's range.
 function Picker:fixed_address(network_name, range, address)
-  if not cidr.contains(range, address) then
-    return nil, ("address %s is not in %s of network %s"):format(address, range, network_name)
-  end
-  local r, n = cidr.parse(range), cidr.number(address)
-  if r.prefix < 31 and (n == r.first or n == r.last) then
-    return nil, ("address %s is the %s address of %s"):format(address,
-      n == r.first and "network" or "broadcast", range)
-  end
+  local why = cidr.unusable(range, address)
+  if why then return nil, ("network %s: address %s %s"):format(network_name, address, why) end
+  address = cidr.address(address)
   if self:is_taken("address " .. network_name, address) then
-    return nil, ("address %s of network %s is taken"):format(address, network_name)
+    return nil, ("network %s: address %s is taken"):format(network_name, address)
   end
   return address, self:take("address " .. network_name, address)
 end

@@ -1,65 +1,129 @@
---- Arithmetic on addresses and address ranges. IPv4 only so far.
+--- Arithmetic on IPv4 and IPv6 addresses and address ranges.
+--
+-- The addresses of a range are counted from 0; a range of IPv6 that holds more than 2^62 is
+-- taken for one of 2^62.
+local inet <const> = require "nerv.inet"
+
 local M = {}
 
 local function fail(fmt, ...) return nil, fmt:format(...), "EINVAL" end
 
+-- Bytes of an address given as text.
+local function bytes_of(text)
+  local bytes = type(text) == "string" and not text:find("\0", 1, true) and inet.bytes(text)
+  if bytes then return bytes end
+  return fail("bad address \"%s\": an IPv4 or IPv6 address is expected", tostring(text))
+end
+
+--- Reads an address.
+-- @return its text as everybody writes it (RFC 5952), and its family: 4 or 6; or nil, message, "EINVAL"
+function M.address(text)
+  local bytes, message, code = bytes_of(text)
+  if not bytes then return nil, message, code end
+  return inet.text(bytes), #bytes == 4 and 4 or 6
+end
+
 --- The number of an IPv4 address.
 -- @return integer, or nil, message, "EINVAL"
 function M.number(text)
-  local a, b, c, d = tostring(text):match("^(%d+)%.(%d+)%.(%d+)%.(%d+)$")
-  if not a then return fail("bad address \"%s\": four numbers with dots are expected", text) end
-  local n = 0
-  for _, part in ipairs { a, b, c, d } do
-    if #part > 3 or tonumber(part) > 255 or (#part > 1 and part:sub(1, 1) == "0") then
-      return fail("bad address \"%s\": %s is not a number from 0 to 255", text, part)
-    end
-    n = n << 8 | math.tointeger(tonumber(part))
+  local bytes, message, code = bytes_of(text)
+  if not bytes then return nil, message, code end
+  if #bytes ~= 4 then return fail("bad address \"%s\": an IPv4 address is expected", text) end
+  return (">I4"):unpack(bytes)
+end
+
+-- The bytes with all bits behind the first `prefix` set to 0.
+local function masked(bytes, prefix)
+  local whole, rest = prefix // 8, prefix % 8
+  local kept = bytes:sub(1, whole)
+  if rest > 0 then kept = kept .. string.char(bytes:byte(whole + 1) & (0xff00 >> rest) & 0xff) end
+  return kept .. ("\0"):rep(#bytes - #kept)
+end
+
+-- The bytes as a number counted up by `n`.
+local function plus(bytes, n)
+  local out = {}
+  for i = #bytes, 1, -1 do
+    local sum = bytes:byte(i) + (n & 0xff)
+    out[i] = string.char(sum & 0xff)
+    n = (n >> 8) + (sum >> 8)
   end
-  return n
+  return table.concat(out)
 end
 
---- The dotted text of a number.
-function M.text(n)
-  return ("%d.%d.%d.%d"):format(n >> 24 & 255, n >> 16 & 255, n >> 8 & 255, n & 255)
-end
-
---- Reads a range such as "10.1.0.0/24".
--- @return table { first, last (numbers of network and broadcast address), prefix, text },
+--- Reads a range such as "10.1.0.0/24" or "fd00::/64".
+-- @return table { family = 4 or 6, prefix, base (bytes of its first address), size (how many), text },
 -- or nil, message, "EINVAL"
 function M.parse(text)
   local address, prefix = tostring(text):match("^([^/]+)/(%d+)$")
   if not address then
-    return fail("bad CIDR \"%s\": an address, a slash and a prefix length are expected", text)
+    return fail("bad CIDR \"%s\": an address, a slash and a prefix length are expected", tostring(text))
   end
-  local n, message = M.number(address)
-  if not n then return fail("bad CIDR \"%s\": %s", text, message) end
+  local bytes, message = bytes_of(address)
+  if not bytes then return fail("bad CIDR \"%s\": %s", text, message) end
+  local family <const>, bits <const> = #bytes == 4 and 4 or 6, 8 * #bytes
   prefix = math.tointeger(tonumber(prefix))
-  if not prefix or prefix > 32 then
-    return fail("bad CIDR \"%s\": the prefix length of IPv4 is at most 32", text)
+  if not prefix or prefix > bits then
+    return fail("bad CIDR \"%s\": the prefix length of IPv%d is at most %d", text, family, bits)
   end
-  local size = 1 << (32 - prefix)
-  if n % size ~= 0 then
-    return fail("bad CIDR \"%s\": host bits are set; the range is %s/%d", text,
-      M.text(n - n % size), prefix)
+  local base = masked(bytes, prefix)
+  if base ~= bytes then
+    return fail("bad CIDR \"%s\": host bits are set; the range is %s/%d", text, inet.text(base), prefix)
   end
-  return { first = n, last = n + size - 1, prefix = prefix, text = text }
+  return { family = family, prefix = prefix, base = base, size = 1 << math.min(62, bits - prefix), text = text }
 end
+
+--- A function from numbers to the addresses of a range (text); 0 is the range's first.
+function M.hosts_of(range)
+  local base = assert(M.parse(range)).base
+  if #base == 4 then
+    local first = (">I4"):unpack(base)
+    return function(n) return inet.text((">I4"):pack(first + n)) end
+  end
+  return function(n) return inet.text(plus(base, n)) end
+end
+
+--- The address of a number in a range (text).
+function M.host(range, n) return M.hosts_of(range)(n) end
 
 --- Whether an address (text) lies in a range (text).
 function M.contains(range, address)
-  local r, n = M.parse(range), M.number(address)
-  return r ~= nil and n ~= nil and n >= r.first and n <= r.last
+  local r, bytes = M.parse(range), bytes_of(address)
+  return r ~= nil and bytes ~= nil and #bytes == #r.base and masked(bytes, r.prefix) == r.base
 end
 
 --- The prefix length of a range.
 function M.prefix(range) return assert(M.parse(range)).prefix end
 
---- First and last number that an endpoint may have: without the network and broadcast
--- addresses and without the first host address, which is kept for a gateway.
+-- How many addresses at the two ends of a range belong to no host: the network's and the broadcast
+-- address of IPv4; the routers' anycast address of IPv6 (RFC 4291, 2.6.1).
+local function ends(r)
+  if r.size <= 2 then return 0, 0 end
+  return 1, r.family == 4 and 1 or 0
+end
+
+--- The address that is kept for the gateway: the range's first host.
+function M.gateway(range) return M.host(range, (ends(assert(M.parse(range))))) end
+
+--- First and last number in the range of what is chosen for endpoints: no address that belongs to no
+-- host, and not the gateway's.
 function M.hosts(range)
   local r = assert(M.parse(range))
-  if r.prefix >= 31 then return r.first, r.last end
-  return r.first + 2, r.last - 1
+  local low, high = ends(r)
+  return low == 0 and 0 or low + 1, r.size - 1 - high
+end
+
+--- Why a host cannot have an address of a range: nil when it can.
+function M.unusable(range, address)
+  local r = assert(M.parse(range))
+  if not M.contains(range, address) then return ("is not in %s"):format(range) end
+  local low, high = ends(r)
+  local bytes = bytes_of(address)
+  if low > 0 and bytes == r.base then
+    return ("is the %s address of %s"):format(r.family == 4 and "network" or "routers' anycast", range)
+  elseif high > 0 and bytes == plus(r.base, r.size - 1) then
+    return ("is the broadcast address of %s"):format(range)
+  end
 end
 
 return M

@@ -93,8 +93,8 @@ local types <const> = {
     return nil, message
   end,
   address = function(v)
-    local number, message = cidr.number(v)
-    if number then return true end
+    local text, message = cidr.address(v)
+    if text then return true end
     return nil, message
   end,
   mac = function(v)

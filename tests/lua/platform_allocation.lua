@@ -37,13 +37,18 @@ p = picker("address blue=10.1.0.3")
 tap.eq(p:fixed_address("blue", "10.1.0.0/24", "10.1.0.1"), "10.1.0.1", "a fixed one, where none would be chosen")
 tap.eq(p:fixed_address("blue", "10.1.0.0/24", "10.1.0.2"), "10.1.0.2", "one that would be chosen")
 tap.eq(p:address("blue", "10.1.0.0/24"), "10.1.0.4", "is not chosen then")
-for address, why in pairs { ["10.1.0.3"] = "address 10.1.0.3 of network blue is taken",
-  ["10.1.0.2"] = "address 10.1.0.2 of network blue is taken",
-  ["10.1.1.1"] = "address 10.1.1.1 is not in 10.1.0.0/24 of network blue",
-    ["10.1.0.0"] = "address 10.1.0.0 is the network address of 10.1.0.0/24",
-  ["10.1.0.255"] = "address 10.1.0.255 is the broadcast address of 10.1.0.0/24" } do
+for address, why in pairs { ["10.1.0.3"] = "network blue: address 10.1.0.3 is taken",
+  ["10.1.0.2"] = "network blue: address 10.1.0.2 is taken",
+  ["10.1.1.1"] = "network blue: address 10.1.1.1 is not in 10.1.0.0/24",
+    ["10.1.0.0"] = "network blue: address 10.1.0.0 is the network address of 10.1.0.0/24",
+  ["10.1.0.255"] = "network blue: address 10.1.0.255 is the broadcast address of 10.1.0.0/24" } do
   tap.eq({ p:fixed_address("blue", "10.1.0.0/24", address) }, { nil, why }, why)
 end
+p = picker("address blue=fd00::2")
+tap.eq({ (p:address("blue", "10.1.0.0/24")), (p:address("blue", "fd00::/64")), (p:address("blue", "10.1.0.0/24")) },
+  { "10.1.0.2", "fd00::3", "10.1.0.3" }, "two ranges of a network")
+tap.eq(p:fixed_address("blue", "fd00::/64", "FD00:0:0::10"), "fd00::10", "kept as everybody writes it")
+tap.eq({ p:fixed_address("blue", "fd00::/64", "fd00::0:10") }, { nil, "network blue: address fd00::10 is taken" }, "however it is written")
 tap.eq(p:fixed_address("red", "10.1.0.0/31", "10.1.0.0"), "10.1.0.0", "a range of two has no network address")
 for case, want in pairs { ["10.1.0.0/24 10.1.0.1"] = true, ["10.1.0.0/24 10.1.0.0"] = false, ["10.1.0.0/24 10.1.0.255"] = false,
   ["10.1.0.0/24 10.2.0.1"] = false, ["10.1.0.0/31 10.1.0.0"] = true, ["10.1.0.0/32 10.1.0.0"] = true } do

@@ -41,8 +41,8 @@ refuses(function() network.create { name = "red", archetype = "bridge", stp = "y
   'network.create: stp = "yes": true or false is expected$', "wrong type: text for a boolean")
 for _, case in ipairs {
   { "10.1.0.0", "an address, a slash" }, { "10.1.0.0/33", "at most 32" }, { "10.1.0.1/24", "host bits are set; the range is 10.1.0.0/24" },
-  { "10.1.0.256/24", "256 is not a number from 0 to 255" }, { "10.1.0/24", "four numbers" }, { "fd00::/64", "four numbers" },
-  { "", "an address, a slash" }, { "10.01.0.0/24", "01 is not" } } do
+  { "10.1.0.256/24", "an IPv4 or IPv6 address" }, { "10.1.0/24", "an IPv4 or IPv6 address" }, { "fd00::1/64", "host bits are set; the range is fd00::/64" },
+  { "", "an address, a slash" }, { "10.01.0.0/24", "an IPv4 or IPv6 address" } } do
   refuses(function() network.create { name = "red", archetype = "ip", subnet = case[1] } end,
     ("network.create: subnet = %q: bad CIDR %q: .*%s"):format(case[1], case[1], case[2]):gsub("%-", "%%-"),
     "bad CIDR " .. case[1])
@@ -66,15 +66,15 @@ refuses(function() blue:endpoint { name = "h3", adress = "10.1.0.9" } end,
 refuses(function() blue:endpoint { name = "h3", address = 5 } end,
   "endpoint: address = 5: bad address", "endpoint: wrong type")
 refuses(function() blue:endpoint { name = "h3", address = "10.1.0.300" } end,
-  "endpoint: address = .*300 is not a number", "endpoint: bad address")
+  "endpoint: address = bad address", "endpoint: bad address")
 refuses(function() blue:endpoint { name = "h3", address = "10.2.0.3" } end,
-  "address 10.2.0.3 is not in 10.1.0.0/24 of network blue$", "endpoint: an address of another range")
+  "network blue: address 10.2.0.3 is not in 10.1.0.0/24$", "endpoint: an address of another range")
 refuses(function() blue:endpoint { name = "h3", address = "10.1.0.255" } end,
-  "address 10.1.0.255 is the broadcast address of 10.1.0.0/24$", "endpoint: the broadcast address")
+  "network blue: address 10.1.0.255 is the broadcast address of 10.1.0.0/24$", "endpoint: the broadcast address")
 refuses(function() blue:endpoint { name = "h3", address = "10.1.0.0" } end,
-  "address 10.1.0.0 is the network address of 10.1.0.0/24$", "endpoint: the network address")
+  "network blue: address 10.1.0.0 is the network address of 10.1.0.0/24$", "endpoint: the network address")
 refuses(function() blue:endpoint { name = "h3", address = "10.1.0.77" } end,
-  "address 10.1.0.77 of network blue is taken$", "endpoint: a taken address")
+  "network blue: address 10.1.0.77 is taken$", "endpoint: a taken address")
 refuses(function() blue:endpoint { name = "h3", mac = "02:00:00:00:00:77" } end,
   "MAC address 02:00:00:00:00:77 is taken$", "endpoint: a taken MAC address")
 refuses(function() blue:endpoint { name = "h3", mac = "01:00:00:00:00:01" } end,
@@ -83,7 +83,7 @@ refuses(function() blue:endpoint { name = "h1" } end, "endpoint 'h1' of network 
 refuses(function() blue:endpoint { { name = "h3" }, { name = "h3" } } end,
   "endpoint 'h3' of network blue exists$", "endpoint: a name twice in one call")
 refuses(function() blue:endpoint { { name = "h3", address = "10.1.0.5" }, { name = "h4", address = "10.1.0.5" } } end,
-  "address 10.1.0.5 of network blue is taken$", "endpoint: an address twice in one call")
+  "network blue: address 10.1.0.5 is taken$", "endpoint: an address twice in one call")
 refuses(function() blue:endpoint { { name = "h3" }, { name = "h4", nod = "x" } } end,
   "endpoint: unknown option 'nod'; did you mean 'node'%?$", "endpoint: one wrong in a list")
 refuses(function() blue:endpoint { { name = "h3" }, "h4" } end,

@@ -19,7 +19,7 @@ tap.eq(blue:verify(), {}, "the system is as it is wanted")
 
 local addresses, macs, wrong = {}, {}, {}
 for i, ep in ipairs(eps) do
-  if addresses[ep.address] or macs[ep.mac] or ep.address ~= cidr.text(cidr.parse("10.0.0.0/16").first + 1 + i) then
+  if addresses[ep.address] or macs[ep.mac] or ep.address ~= cidr.host("10.0.0.0/16", 1 + i) then
     wrong[#wrong + 1] = ep.name .. " " .. ep.address
   end
   addresses[ep.address], macs[ep.mac] = true, true

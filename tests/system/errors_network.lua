@@ -66,7 +66,7 @@ refuses(function() blue:endpoint { name = "h3", adress = "10.1.0.9" } end,
 refuses(function() blue:endpoint { name = "h3", address = 5 } end,
   "endpoint: address = 5: bad address", "endpoint: wrong type")
 refuses(function() blue:endpoint { name = "h3", address = "10.1.0.300" } end,
-  "endpoint: address = bad address", "endpoint: bad address")
+  "endpoint: address = \"10.1.0.300\": bad address", "endpoint: bad address")
 refuses(function() blue:endpoint { name = "h3", address = "10.2.0.3" } end,
   "network blue: address 10.2.0.3 is not in 10.1.0.0/24$", "endpoint: an address of another range")
 refuses(function() blue:endpoint { name = "h3", address = "10.1.0.255" } end,

@@ -11,6 +11,7 @@
 
 #include "bindings/file_lock.h"
 #include "bindings/file_tree.h"
+#include "bindings/file_watch.h"
 #include "bindings/process_user.h"
 #include "shell/registry.h"
 
@@ -316,6 +317,9 @@ static const struct arg chown_args[] = {
 		  { 0 } } },
 	{ 0 }
 };
+static const struct arg watch_args[] = {
+	{ "path", ARG_STRING, true, "of a directory, or of a file, which need not exist", NULL }, { 0 }
+};
 static const struct arg mount_args[] = {
 	{ "options", ARG_TABLE, true, "what, and where",
 	  (const struct arg[]){
@@ -353,6 +357,14 @@ static const struct fn functions[] = {
 	{ "chown", l_chown, chown_args, "sets the owner, of a link itself; returns true" },
 	{ "lock", file_l_lock, path_args,
 	  "locks a file, with our pid in it, until close; if locked nil, message, \"EWOULDBLOCK\", pid" },
+	{ "watch", file_l_watch, watch_args,
+	  "watches a file, or the entries of a directory (not those below); returns an object with next, "
+	  "each and close",
+	  "local path <const> = os.tmpname()\n"
+	  "local w <close> = file.watch(path)\n"
+	  "file.write(path, \"new\")\n"
+	  "print(w:next(1).event)\n"
+	  "file.remove(path)" },
 	{ "mount", file_l_mount, mount_args, "mounts a file system; returns true" },
 	{ "umount", file_l_umount, umount_args, "unmounts; returns true" },
 	{ 0 }
@@ -366,6 +378,7 @@ static int init(lua_State *L)
 	}
 	lua_pop(L, 1);
 	file_lock_open(L);
+	file_watch_open(L);
 	return 1;
 }
 

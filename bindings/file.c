@@ -15,7 +15,7 @@
 #include "bindings/process_user.h"
 #include "shell/registry.h"
 
-static const char buffer_class[] = "nerv.file.buffer";
+static const char buffer_class[] = "file.buffer";
 
 static int collect_buffer(lua_State *L)
 {

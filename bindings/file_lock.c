@@ -13,7 +13,7 @@
 
 #include "shell/registry.h"
 
-static const char class_name[] = "nerv.file.lock";
+static const char class_name[] = "file.lock";
 
 struct lock {
 	int fd;		/* -1: closed */
@@ -123,5 +123,5 @@ static const struct fn methods[] = {
 
 void file_lock_open(lua_State *L)
 {
-	registry_class(L, class_name, methods, l_close);
+	registry_class(L, class_name, "a lock on a file, held until it is closed", methods, l_close);
 }

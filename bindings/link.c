@@ -362,4 +362,4 @@ static const struct fn link_functions[] = {
 };
 
 NERV_MODULE(link, .name = "link", .text = "network interfaces of the kernel",
-	    .functions = link_functions);
+	    .functions = link_functions, .init = link_monitor_init);

@@ -194,7 +194,6 @@ static int push_monitor(lua_State *L, struct op_list *l, struct op *op)
 	struct monitor *m;
 
 	(void)op;
-	registry_class(L, class_name, monitor_methods, l_close);
 	m = lua_newuserdatauv(L, sizeof(*m), 0);
 	memset(m, 0, sizeof(*m));
 	luaL_setmetatable(L, class_name);
@@ -216,6 +215,12 @@ static const struct verb verb_monitor = {
 	"link.monitor", link_monitor_fields, sizeof(struct op), compile_monitor, run_monitor,
 	push_monitor,
 };
+
+int link_monitor_init(lua_State *L)
+{
+	registry_class(L, class_name, "changes of links as they happen", monitor_methods, l_close);
+	return 1;
+}
 
 int link_monitor(lua_State *L)
 {

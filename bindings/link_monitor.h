@@ -14,6 +14,9 @@
 
 extern const struct arg link_monitor_fields[];
 
+/* Makes its class; an `init` of a module. */
+int link_monitor_init(lua_State *L);
+
 /* link.monitor{ netns = }: opens on a worker, returns the userdata. */
 int link_monitor(lua_State *L);
 

@@ -10,7 +10,7 @@
 #include "shell/registry.h"
 #include "shell/runtime.h"
 
-static const char db_class[] = "ovsdb.db";
+static const char db_class[] = "ovsdb";
 
 static void close_db(struct db *db)
 {
@@ -284,7 +284,7 @@ static const struct fn methods[] = {
 
 static int init(lua_State *L)
 {
-	registry_class(L, db_class, methods, l_close);
+	registry_class(L, db_class, "a connection to an OVSDB database; it reconnects by itself", methods, l_close);
 	ovsdb_request_init(L);
 	luaL_getmetatable(L, db_class);
 	lua_pushcfunction(L, l_tostring);

@@ -254,5 +254,5 @@ int ovsdb_l_has_lock(lua_State *L)
 
 void ovsdb_request_init(lua_State *L)
 {
-	registry_class(L, request_class, NULL, l_destroy_request);
+	registry_class(L, request_class, NULL, NULL, l_destroy_request);
 }

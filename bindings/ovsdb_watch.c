@@ -350,8 +350,8 @@ static const struct fn methods[] = {
 
 void ovsdb_watch_init(lua_State *L)
 {
-	registry_class(L, watch_class, methods, l_close);
-	registry_class(L, waiter_class, NULL, l_destroy_waiter);
+	registry_class(L, watch_class, "the changes of a database's rows, in order", methods, l_close);
+	registry_class(L, waiter_class, NULL, NULL, l_destroy_waiter);
 	luaL_getmetatable(L, watch_class);
 	lua_pushcfunction(L, l_tostring);
 	lua_setfield(L, -2, "__tostring");

@@ -14,7 +14,7 @@
 #include "shell/runtime.h"
 #include "shell/worker.h"
 
-static const char class_name[] = "nerv.packet";
+static const char class_name[] = "packet";
 
 enum { FRAME_LEAST = 14, FRAME_MOST = 256 * 1024 };	/* GSO frames pass 64 KiB */
 
@@ -257,7 +257,7 @@ static int l_recv(lua_State *L)
 {
 	check(L);
 	if (lua_isnumber(L, 2) && !(lua_tonumber(L, 2) >= 0))
-		return nerv_error(L, "nerv.packet:recv: timeout must be 0 or more");
+		return nerv_error(L, "packet:recv: timeout must be 0 or more");
 	return receive_go(L, LUA_OK, 0);
 }
 
@@ -291,7 +291,7 @@ static int l_send(lua_State *L)
 {
 	check(L);
 	if (lua_rawlen(L, 2) < FRAME_LEAST)
-		return nerv_error(L, "nerv.packet:send: a frame has %d bytes at least", FRAME_LEAST);
+		return nerv_error(L, "packet:send: a frame has %d bytes at least", FRAME_LEAST);
 	return send_go(L, LUA_OK, 0);
 }
 
@@ -361,7 +361,7 @@ static const struct fn functions[] = {
 
 static int init(lua_State *L)
 {
-	registry_class(L, class_name, methods, collect);
+	registry_class(L, class_name, "a raw socket on an interface", methods, collect);
 	luaL_getmetatable(L, class_name);
 	lua_pushcfunction(L, l_tostring);
 	lua_setfield(L, -2, "__tostring");

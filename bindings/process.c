@@ -17,7 +17,7 @@
 #include "bindings/stream.h"
 #include "shell/registry.h"
 
-static const char class_name[] = "nerv.process";
+static const char class_name[] = "process";
 
 /* A full userdata; its user values are 1 the table of fields (pid, streams) and 2 the
  * child. Dropping it leaves the process alone. */
@@ -122,7 +122,7 @@ static int l_wait(lua_State *L)
 	double seconds = luaL_optnumber(L, 2, -1);
 
 	if (!lua_isnoneornil(L, 2) && !(seconds >= 0))
-		return nerv_error(L, "nerv.process:wait: timeout must be 0 or more");
+		return nerv_error(L, "process:wait: timeout must be 0 or more");
 	return child_wait(L, check_handle(L)->child, seconds, 0, finish_wait);
 }
 
@@ -152,7 +152,7 @@ static int l_resize(lua_State *L)
 	struct stream *s;
 
 	if (rows < 1 || rows > 65535 || cols < 1 || cols > 65535)
-		return nerv_error(L, "nerv.process:resize: rows and cols must be 1 to 65535");
+		return nerv_error(L, "process:resize: rows and cols must be 1 to 65535");
 	lua_getiuservalue(L, 1, 1);
 	lua_getfield(L, -1, "pty");
 	s = stream_test(L, -1);
@@ -286,7 +286,7 @@ static int init(lua_State *L)
 	spawn_class_open(L);
 	process_run_open(L);
 	process_signals_open(L);
-	registry_class(L, class_name, methods, NULL);
+	registry_class(L, class_name, "a program that was started or adopted", methods, NULL);
 	luaL_getmetatable(L, class_name);
 	lua_getfield(L, -1, "__index");
 	lua_pushcclosure(L, index_handle, 1);

@@ -12,7 +12,7 @@
 
 #include "shell/runtime.h"
 
-static const char class_name[] = "nerv.process.child";
+static const char class_name[] = "process.child";
 
 /* Address as key in the Lua registry: a table {[pid] = child} of those that live. */
 static const char living_key;

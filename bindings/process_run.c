@@ -14,7 +14,7 @@
 #include "bindings/process_spawn.h"
 #include "shell/runtime.h"
 
-static const char class_name[] = "nerv.process.run";
+static const char class_name[] = "process.run";
 
 enum { CHUNK = 64 * 1024, DEFAULT_LIMIT = 64 * 1024 * 1024 };
 

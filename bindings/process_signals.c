@@ -12,7 +12,7 @@
 #include "shell/registry.h"
 #include "shell/runtime.h"
 
-static const char class_name[] = "nerv.process.signals";
+static const char class_name[] = "process.signals";
 
 enum { SIGNALS_MOST = 16 };
 
@@ -160,5 +160,5 @@ static const struct fn methods[] = {
 
 void process_signals_open(lua_State *L)
 {
-	registry_class(L, class_name, methods, l_close);
+	registry_class(L, class_name, "signals to this process, taken in turn", methods, l_close);
 }

@@ -13,7 +13,7 @@
 #include "bindings/process_options.h"
 #include "shell/runtime.h"
 
-static const char class_name[] = "nerv.process.spawn";
+static const char class_name[] = "process.spawn";
 
 static void close_fds(struct spawn *sp, int from, int to)
 {

@@ -14,7 +14,7 @@
 #include "shell/registry.h"
 #include "shell/runtime.h"
 
-static const char class_name[] = "nerv.stream";
+static const char class_name[] = "stream";
 
 static void on_readable(struct ev_loop *loop, struct ev_io *io, int events)
 {
@@ -231,7 +231,7 @@ static int l_write_frame(lua_State *L)
 	if (!s)
 		return 3;
 	if (type < 0 || type > 255)
-		return nerv_error(L, "nerv.stream:write_frame: type must be 0 to 255");
+		return nerv_error(L, "stream:write_frame: type must be 0 to 255");
 	if (len > FRAME_PAYLOAD_MOST)
 		return nerv_fail(L, EMSGSIZE, "%s: a frame of %zu bytes", s->name, len);
 	frame_head(head, (int)type, len);
@@ -358,7 +358,7 @@ static const struct fn methods[] = {
 
 void stream_class_open(lua_State *L)
 {
-	registry_class(L, class_name, methods, l_close);
+	registry_class(L, class_name, "bytes over a socket, pipe or terminal", methods, l_close);
 	luaL_getmetatable(L, class_name);
 	lua_pushcfunction(L, l_tostring);
 	lua_setfield(L, -2, "__tostring");

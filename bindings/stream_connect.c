@@ -11,7 +11,7 @@
 #include "shell/registry.h"
 #include "shell/runtime.h"
 
-static const char class_name[] = "nerv.stream.connecting";
+static const char class_name[] = "stream.connecting";
 
 /* A Unix socket whose listener is busy says EAGAIN and has no event for "try again". */
 static const double retry_every = 0.02;

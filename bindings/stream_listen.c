@@ -15,7 +15,7 @@
 #include "shell/registry.h"
 #include "shell/runtime.h"
 
-static const char class_name[] = "nerv.stream.listener";
+static const char class_name[] = "stream.listener";
 
 struct listener {
 	struct wait wait;
@@ -237,7 +237,7 @@ static const struct fn methods[] = {
 
 void stream_listener_open(lua_State *L)
 {
-	registry_class(L, class_name, methods, l_close);
+	registry_class(L, class_name, "a socket that accepts connections", methods, l_close);
 	luaL_getmetatable(L, class_name);
 	lua_pushcfunction(L, l_tostring);
 	lua_setfield(L, -2, "__tostring");

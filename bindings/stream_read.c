@@ -168,7 +168,7 @@ int stream_l_read(lua_State *L)
 {
 	stream_check(L, 1);
 	if (luaL_optinteger(L, 2, 1) < 1)
-		return nerv_error(L, "nerv.stream:read: bytes must be 1 or more");
+		return nerv_error(L, "stream:read: bytes must be 1 or more");
 	return read_go(L, LUA_OK, READ_SOME);
 }
 
@@ -176,7 +176,7 @@ int stream_l_read_exactly(lua_State *L)
 {
 	stream_check(L, 1);
 	if (lua_tointeger(L, 2) < 0)
-		return nerv_error(L, "nerv.stream:read_exactly: bytes must be 0 or more");
+		return nerv_error(L, "stream:read_exactly: bytes must be 0 or more");
 	return read_go(L, LUA_OK, READ_EXACTLY);
 }
 

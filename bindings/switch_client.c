@@ -7,7 +7,7 @@
 
 #include "shell/registry.h"
 
-static const char class_name[] = "nerv.switch";
+static const char class_name[] = "switch_client";
 
 static int run_connect(struct switch_call *c)
 {
@@ -97,7 +97,7 @@ static int l_tables(lua_State *L)
 	return switch_push_tables(L, check(L)->desc);
 }
 
-static const struct switch_verb verb_add = { "nerv.switch:add", switch_run_add, switch_push_handles };
+static const struct switch_verb verb_add = { "switch_client:add", switch_run_add, switch_push_handles };
 
 static int l_add(lua_State *L)
 {
@@ -107,7 +107,7 @@ static int l_add(lua_State *L)
 	return switch_call_start(L);
 }
 
-static const struct switch_verb verb_modify = { "nerv.switch:modify", switch_run_op, NULL };
+static const struct switch_verb verb_modify = { "switch_client:modify", switch_run_op, NULL };
 
 static int l_modify(lua_State *L)
 {
@@ -122,7 +122,7 @@ static int l_modify(lua_State *L)
 	return switch_call_start(L);
 }
 
-static const struct switch_verb verb_delete = { "nerv.switch:delete", switch_run_op, NULL };
+static const struct switch_verb verb_delete = { "switch_client:delete", switch_run_op, NULL };
 
 static int l_delete(lua_State *L)
 {
@@ -138,7 +138,7 @@ static int run_clear(struct switch_call *c)
 	return nve_client_clear(c->h->client, c->table, false, &c->e);
 }
 
-static const struct switch_verb verb_clear = { "nerv.switch:clear", run_clear, NULL };
+static const struct switch_verb verb_clear = { "switch_client:clear", run_clear, NULL };
 
 static int l_clear(lua_State *L)
 {
@@ -146,7 +146,7 @@ static int l_clear(lua_State *L)
 	return switch_call_start(L);
 }
 
-static const struct switch_verb verb_entries = { "nerv.switch:entries", switch_run_entries, switch_push_entries };
+static const struct switch_verb verb_entries = { "switch_client:entries", switch_run_entries, switch_push_entries };
 
 static int l_entries(lua_State *L)
 {
@@ -154,7 +154,7 @@ static int l_entries(lua_State *L)
 	return switch_call_start(L);
 }
 
-static const struct switch_verb verb_default = { "nerv.switch:default", switch_run_default, switch_push_default };
+static const struct switch_verb verb_default = { "switch_client:default", switch_run_default, switch_push_default };
 
 static int l_default(lua_State *L)
 {
@@ -167,7 +167,7 @@ static int run_set_default(struct switch_call *c)
 	return nve_client_set_default(c->h->client, c->table, c->name, c->data, c->n_data, &c->e);
 }
 
-static const struct switch_verb verb_set_default = { "nerv.switch:set_default", run_set_default, NULL };
+static const struct switch_verb verb_set_default = { "switch_client:set_default", run_set_default, NULL };
 
 static int l_set_default(lua_State *L)
 {
@@ -186,7 +186,7 @@ static int run_entry_counter(struct switch_call *c)
 }
 
 static const struct switch_verb verb_entry_counter = {
-	"nerv.switch:entry_counter", run_entry_counter, switch_push_count
+	"switch_client:entry_counter", run_entry_counter, switch_push_count
 };
 
 static int l_entry_counter(lua_State *L)
@@ -202,7 +202,7 @@ static int run_counter(struct switch_call *c)
 	return nve_client_counter(c->h->client, c->name, c->number, &c->count, &c->e);
 }
 
-static const struct switch_verb verb_counter = { "nerv.switch:counter", run_counter, switch_push_count };
+static const struct switch_verb verb_counter = { "switch_client:counter", run_counter, switch_push_count };
 
 static int l_counter(lua_State *L)
 {
@@ -218,7 +218,7 @@ static int run_ports(struct switch_call *c)
 	return nve_client_ports(c->h->client, &c->ports, &c->n_ports, &c->e);
 }
 
-static const struct switch_verb verb_ports = { "nerv.switch:ports", run_ports, switch_push_ports };
+static const struct switch_verb verb_ports = { "switch_client:ports", run_ports, switch_push_ports };
 
 static int l_ports(lua_State *L)
 {
@@ -231,7 +231,7 @@ static int run_add_port(struct switch_call *c)
 	return nve_client_add_port(c->h->client, c->name, c->number, &c->e);
 }
 
-static const struct switch_verb verb_add_port = { "nerv.switch:add_port", run_add_port, NULL };
+static const struct switch_verb verb_add_port = { "switch_client:add_port", run_add_port, NULL };
 
 static int l_add_port(lua_State *L)
 {
@@ -239,7 +239,7 @@ static int l_add_port(lua_State *L)
 	size_t len = lua_rawlen(L, 2);
 
 	if (!len || len >= IFNAMSIZ)
-		return nerv_error(L, "nerv.switch:add_port: the name of an interface has 1 to %d characters", IFNAMSIZ - 1);
+		return nerv_error(L, "switch_client:add_port: the name of an interface has 1 to %d characters", IFNAMSIZ - 1);
 	c->name = switch_take_string(L, c, 2);
 	switch_take_number(L, c, 3, "number");
 	return switch_call_start(L);
@@ -250,7 +250,7 @@ static int run_remove_port(struct switch_call *c)
 	return nve_client_remove_port(c->h->client, c->number, &c->e);
 }
 
-static const struct switch_verb verb_remove_port = { "nerv.switch:remove_port", run_remove_port, NULL };
+static const struct switch_verb verb_remove_port = { "switch_client:remove_port", run_remove_port, NULL };
 
 static int l_remove_port(lua_State *L)
 {
@@ -265,7 +265,7 @@ static int run_info(struct switch_call *c)
 	return nve_client_info(c->h->client, &c->info, &c->e);
 }
 
-static const struct switch_verb verb_info = { "nerv.switch:info", run_info, switch_push_info };
+static const struct switch_verb verb_info = { "switch_client:info", run_info, switch_push_info };
 
 static int l_info(lua_State *L)
 {
@@ -345,7 +345,7 @@ static const struct fn methods[] = {
 
 static int init(lua_State *L)
 {
-	registry_class(L, class_name, methods, l_close);
+	registry_class(L, class_name, "a connection to a P4 switch's control interface", methods, l_close);
 	luaL_getmetatable(L, class_name);
 	lua_pushcfunction(L, l_tostring);
 	lua_setfield(L, -2, "__tostring");

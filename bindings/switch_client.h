@@ -34,7 +34,7 @@ struct switch_handle {
 
 /* One kind of call. */
 struct switch_verb {
-	const char *name;		/* begins the text of misuse: "nerv.switch:add" */
+	const char *name;		/* begins the text of misuse: "switch_client:add" */
 	/* On a worker thread: 0, or a negative error of nve/error.h with c->e filled. */
 	int (*run)(struct switch_call *c);
 	/* Pushes the results, returns how many. NULL: `true`. */

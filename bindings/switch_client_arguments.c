@@ -12,7 +12,7 @@
 #define MAX_BYTES (NVE_MAX_BITS / 8)	/* of one field */
 #define MAX_FIELDS 255			/* of one entry */
 
-/* What is read at present, for error texts: "nerv.switch:add: entry 3: key". */
+/* What is read at present, for error texts: "switch_client:add: entry 3: key". */
 struct reading {
 	lua_State *L;
 	struct switch_call *c;

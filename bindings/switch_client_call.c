@@ -9,7 +9,7 @@
 #include "shell/registry.h"
 #include "shell/runtime.h"
 
-static const char call_class[] = "nerv.switch.call";
+static const char call_class[] = "switch_client.call";
 
 static void disconnect(struct switch_handle *h)
 {

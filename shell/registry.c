@@ -11,8 +11,10 @@
 extern const struct module *const __start_nerv_modules[];
 extern const struct module *const __stop_nerv_modules[];
 
-/* Key of the table {module or class name -> {text=, functions={...}}} in the Lua registry. */
+/* Keys in the Lua registry: {module's name or "class NAME" -> {text=, functions={...}}}, and {function -> full name}
+ * with weak keys. */
 static const char descriptions_key[] = "nerv.descriptions";
+static const char names_key[] = "nerv.names";
 
 const char *errno_name(int err)
 {
@@ -274,38 +276,54 @@ static void push_args(lua_State *L, const struct arg *args)
 	}
 }
 
-/* Adds the functions to the table on top and describes them under `owner`. */
-static void add_functions(lua_State *L, const char *owner, char separator, const char *text,
-			  const struct fn *fns)
+/* Pushes what is told of a function. */
+static void push_description(lua_State *L, const struct fn *f)
+{
+	lua_createtable(L, 0, 3);
+	lua_pushstring(L, f->text);
+	lua_setfield(L, -2, "text");
+	lua_pushstring(L, f->example);
+	lua_setfield(L, -2, "example");
+	push_args(L, f->args);
+	lua_setfield(L, -2, "args");
+}
+
+/* Pushes the checked function. */
+static void push_function(lua_State *L, const char *owner, char separator, const struct fn *f)
+{
+	lua_pushlightuserdata(L, (void *)(uintptr_t)f);
+	lua_pushfstring(L, "%s%c%s", owner, separator, f->name);
+	lua_pushinteger(L, separator == ':' ? 2 : 1);
+	lua_pushstring(L, owner);
+	lua_pushcclosure(L, dispatch, 4);
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, names_key);
+	lua_pushvalue(L, -2);
+	lua_pushfstring(L, "%s%c%s", owner, separator, f->name);
+	lua_rawset(L, -3);
+	lua_pop(L, 1);
+}
+
+/* Adds the functions to the table on top and describes them under `key`. */
+static void add_functions(lua_State *L, const char *key, const char *owner, char separator,
+			  const char *text, const struct fn *fns)
 {
 	int target = lua_gettop(L);
 
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, descriptions_key);
-	luaL_getsubtable(L, -1, owner);
+	luaL_getsubtable(L, -1, key);
 	lua_pushstring(L, text);
 	lua_setfield(L, -2, "text");
 	luaL_getsubtable(L, -1, "functions");
 	for (; fns && fns->name; fns++) {
-		lua_pushlightuserdata(L, (void *)(uintptr_t)fns);
-		lua_pushfstring(L, "%s%c%s", owner, separator, fns->name);
-		lua_pushinteger(L, separator == ':' ? 2 : 1);
-		lua_pushstring(L, owner);
-		lua_pushcclosure(L, dispatch, 4);
+		push_function(L, owner, separator, fns);
 		lua_setfield(L, target, fns->name);
-
-		lua_newtable(L);
-		lua_pushstring(L, fns->text);
-		lua_setfield(L, -2, "text");
-		lua_pushstring(L, fns->example);
-		lua_setfield(L, -2, "example");
-		push_args(L, fns->args);
-		lua_setfield(L, -2, "args");
+		push_description(L, fns);
 		lua_setfield(L, -2, fns->name);
 	}
 	lua_settop(L, target);
 }
 
-void registry_class(lua_State *L, const char *tname, const struct fn *methods,
+void registry_class(lua_State *L, const char *tname, const char *text, const struct fn *methods,
 		    lua_CFunction destroy)
 {
 	if (!luaL_newmetatable(L, tname)) {
@@ -313,7 +331,12 @@ void registry_class(lua_State *L, const char *tname, const struct fn *methods,
 		return;
 	}
 	lua_newtable(L);
-	add_functions(L, tname, ':', "", methods);
+	if (methods) {
+		lua_pushfstring(L, "class %s", tname);
+		lua_insert(L, -2);
+		add_functions(L, lua_tostring(L, -2), tname, ':', text, methods);
+		lua_remove(L, -2);
+	}
 	lua_setfield(L, -2, "__index");
 	if (destroy) {
 		lua_pushcfunction(L, destroy);
@@ -329,7 +352,7 @@ static int open_module(lua_State *L)
 	const struct module *m = lua_touserdata(L, lua_upvalueindex(1));
 
 	lua_newtable(L);
-	add_functions(L, m->name, '.', m->text, m->functions);
+	add_functions(L, m->name, m->name, '.', m->text, m->functions);
 	if (m->init)
 		m->init(L);
 	return 1;
@@ -368,6 +391,12 @@ static int l_describe(lua_State *L)
 	return 1;
 }
 
+static int l_names(lua_State *L)
+{
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, names_key);
+	return 1;
+}
+
 static int l_modules(lua_State *L)
 {
 	int i = 1;
@@ -394,18 +423,25 @@ static const struct fn registry_functions[] = {
 		  { "word", ARG_STRING, true, "the word that was typed", NULL },
 		  { "names", ARG_TABLE, true, "list of valid names", NULL },
 		  { 0 } },
-	  "returns the valid name that is nearest to a word, or nil" },
+	  "returns the valid name that is nearest to a word, or nil when none is near",
+	  "print(registry.nearest(\"lnik\", { \"link\", \"route\" }))" },
 	{ "describe", l_describe,
 	  (const struct arg[]){
-		  { "name", ARG_STRING, false, "module or class; by default all of them", NULL },
+		  { "name", ARG_STRING, false,
+		    "a module, \"class NAME\" or \"command NAME\"; by default all of them, by name", NULL },
 		  { 0 } },
-	  "returns the descriptions of the functions of opened modules" },
-	{ "modules", l_modules, NULL, "returns the names of the modules written in C" },
+	  "returns the description of an opened module, {text=, functions={NAME={text=, args=, example=}}}, or nil",
+	  "print(registry.describe(\"registry\").functions.nearest.text)" },
+	{ "names", l_names, NULL, "returns the table {function -> its full name} of what is described",
+	  "print(registry.names()[registry.nearest])" },
+	{ "modules", l_modules, NULL, "returns the names of the modules written in C",
+	  "for _, name in ipairs(registry.modules()) do print(name) end" },
 	{ "fail", l_fail,
 	  (const struct arg[]){
 		  { "message", ARG_STRING, true, "what is wrong", NULL },
 		  { 0 } },
-	  "raises an error that points at the user's line, not at NERV's own files" },
+	  "raises an error that points at the user's line, not at NERV's own files",
+	  "print(pcall(registry.fail, \"what is wrong\"))" },
 	{ 0 }
 };
 
@@ -414,6 +450,11 @@ NERV_MODULE(registry, .name = "registry", .text = "what Lua can call, and its de
 
 void registry_open(lua_State *L)
 {
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, names_key);
+	lua_createtable(L, 0, 1);
+	lua_pushliteral(L, "k");
+	lua_setfield(L, -2, "__mode");
+	lua_setmetatable(L, -2);
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
 	for (const struct module *const *m = __start_nerv_modules; m < __stop_nerv_modules; m++) {
 		lua_pushfstring(L, "nerv.%s", (*m)->name);
@@ -421,7 +462,7 @@ void registry_open(lua_State *L)
 		lua_pushcclosure(L, open_module, 1);
 		lua_rawset(L, -3);
 	}
-	lua_pop(L, 1);
+	lua_pop(L, 2);
 }
 
 const char *field_string(lua_State *L, int idx, const char *key, const char *otherwise)

@@ -62,9 +62,10 @@ void registry_open(lua_State *L);
 
 /* Makes the metatable `tname` (for luaL_setmetatable) whose methods are `methods`,
  * checked like module functions, with __name, and __gc and __close set to
- * `destroy` (idempotent), unless that is NULL. Describes the methods under
- * `tname` for help. */
-void registry_class(lua_State *L, const char *tname, const struct fn *methods,
+ * `destroy` (idempotent), unless that is NULL. Describes the methods for help under
+ * "class TNAME", with one line of `text` on what an object is; a class without
+ * methods (NULL both) is not described. */
+void registry_class(lua_State *L, const char *tname, const char *text, const struct fn *methods,
 		    lua_CFunction destroy);
 
 /* Raises "WHERE: what", where WHERE is the nearest caller outside of NERV's own

@@ -527,7 +527,7 @@ static const struct fn methods[] = {
 
 static int init(lua_State *L)
 {
-	registry_class(L, class_name, methods, NULL);
+	registry_class(L, class_name, "Lua that runs beside other Lua", methods, NULL);
 	luaL_getmetatable(L, class_name);
 	lua_pushcfunction(L, collect);
 	lua_setfield(L, -2, "__gc");

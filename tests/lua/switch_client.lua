@@ -351,7 +351,7 @@ end
 local function test_misuse()
   local function bad(pattern, entry, text)
     tap.raises(function() connection:add("tags", { tags(1)[1], entry }) end,
-      "nerv.switch:add: entry 2: " .. pattern, text)
+      "switch_client:add: entry 2: " .. pattern, text)
   end
   bad("it must be", 5, "an entry is a table")
   bad("option 'key' is missing", { action = "to_port" }, "with a key")

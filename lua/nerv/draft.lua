@@ -1,0 +1,375 @@
+--- Drafts: what a call of the Standard API is to write, made from the replica. A draft is what change.run
+-- carries out (see change.lua), with what it changes laid out for the agents' dry run (see desired.lua):
+--   network     the network as it would be { name, digest, options, home, nodes, ports, group }
+--   endpoints   array of { name, node, mac, options, allocated } as they would be
+--   gone        owners that would be no more
+--   archetypes  digest -> { name, text, uses } that the database has not yet
+--   target      the network that all of it belongs to
+local registry <const> = require "nerv.registry"
+local archetypes <const> = require "nerv.archetype"
+local allocation <const> = require "nerv.allocation"
+local change <const> = require "nerv.change"
+local json <const> = require "nerv.json"
+local lab <const> = require "nerv.lab"
+local needs <const> = require "nerv.needs"
+local options <const> = require "nerv.options"
+local protocol <const> = require "nerv.protocol"
+local ovsdb <const> = require "nerv.ovsdb"
+local suggest <const> = require "nerv.suggest"
+local state_module <const> = require "nerv.state"
+
+local M = {}
+local fail <const> = registry.fail
+
+-- What every archetype's networks and endpoints have.
+local COMMON_NETWORK <const> = {
+  name = { type = "name", required = true, doc = "name of the network" },
+  archetype = { type = "name", required = true, doc = "its kind" },
+  home = { type = "name", doc = "node that keeps what the network has once; by default this one" },
+}
+local COMMON_ENDPOINT <const> = {
+  name = { type = "name", required = true, doc = "name of the endpoint, unique in its network" },
+  node = { type = "name", doc = "node on which it is; by default this one" },
+}
+
+local function checked(what, description, values)
+  local result, message = options.check(what, description, values)
+  if not result then fail(message) end
+  return result
+end
+
+-- Only what the caller gave: defaults stay with the archetype's text.
+local function given_options(values, common)
+  local given = {}
+  for key, value in pairs(values) do
+    if not common[key] then given[key] = value end
+  end
+  return given
+end
+
+local function archetype_operations(state, def, operations, drafted)
+  if state:archetypes()[def.digest] or drafted[def.digest] then return end
+  drafted[def.digest] = { name = def.name, text = def.text, uses = def.uses }
+  operations[#operations + 1] = { op = "insert", table = "Archetype",
+    row = { name = def.name, digest = def.digest, text = def.text, uses = def.uses } }
+  for _, digest in pairs(def.uses) do
+    archetype_operations(state, archetypes.by_digest(digest, {}), operations, drafted)
+  end
+end
+
+--- The value and what came with it; or its message raised at the caller's line.
+function M.must(value, message)
+  if value == nil then fail(message) end
+  return value, message
+end
+local must <const> = M.must
+
+local function named(names)
+  local list = {}
+  for i, name in ipairs(names) do list[i] = ovsdb.named(name) end
+  return list
+end
+
+local function port_operations(def, picker, operations, allocations)
+  local ports, names = {}, {}
+  for i, port in ipairs(def.ports) do
+    local tag, tag_row = must(picker:tag())
+    local number, number_row = must(picker:port_number())
+    ports[port] = { tag = tag, number = number }
+    names[i] = "port" .. i
+    table.insert(allocations, tag_row)
+    table.insert(allocations, number_row)
+    operations[#operations + 1] = { op = "insert", table = "Port", uuid_name = names[i],
+      row = { name = port, tag = tag, number = number } }
+  end
+  return ports, names
+end
+
+local function load_archetype(what, name)
+  if name == nil then
+    fail(("%s: option 'archetype' is missing; there are %s"):format(what, table.concat(archetypes.list(), ", ")))
+  end
+  local def, message = archetypes.load(name)
+  if not def then fail(("%s: %s"):format(what, message)) end
+  return def
+end
+
+--- A new network.
+function M.create(state, spec)
+  if type(spec) ~= "table" then fail("network.create: a table of options is expected") end
+  local def = load_archetype("network.create", spec.archetype)
+  local values = checked("network.create", options.join(def.network, COMMON_NETWORK), spec)
+  if state:network(values.name) then fail(("network.create: network '%s' exists"):format(values.name)) end
+  local home = values.home or lab.here()
+  local operations, allocations, drafted = {}, {}, {}
+  archetype_operations(state, def, operations, drafted)
+  local picker = allocation.new(state)
+  local ports, port_rows = port_operations(def, picker, operations, allocations)
+  local group, group_row = picker:link_group()
+  table.insert(allocations, group_row)
+  local given = given_options(spec, COMMON_NETWORK)
+  table.move(picker.operations, 1, #picker.operations, #operations + 1, operations)
+  operations[#operations + 1] = { op = "insert", table = "Network", row = {
+    name = values.name, archetype = def.name, digest = def.digest, options = json.encode(given),
+    parked = "{}", home = home, generation = 1, link_group = group, doomed = false,
+    change = ovsdb.named "change", ports = named(port_rows), allocations = named(allocations) } }
+  return { text = "create network " .. values.name, nodes = { home }, operations = operations,
+    objects = { { table = "Network", owner = values.name, verb = "create" } },
+    network = { name = values.name, digest = def.digest, options = given, home = home,
+      nodes = { home }, ports = ports, group = group }, archetypes = drafted, target = values.name }
+end
+
+local function wait_row(row, columns)
+  local values = {}
+  for _, column in ipairs(columns) do values[column] = row[column] == nil and {} or row[column] end
+  return values
+end
+
+-- The transaction fails when the row is no longer as it was read.
+local function unchanged(table_name, row, columns)
+  return { op = "wait", table = table_name, where = state_module.only(row),
+    columns = columns, ["until"] = "==", rows = { wait_row(row, columns) }, timeout = 0 }
+end
+
+-- The transaction fails when the network has got or lost an endpoint: a new one changes nothing of
+-- the network's own row, so that several shells can add endpoints at once.
+local function same_endpoints(state, row)
+  local names = {}
+  for i, ep in ipairs(state:endpoints(row._uuid)) do names[i] = { name = ep.name } end
+  return { op = "wait", table = "Endpoint", where = { { "network", "==", row._uuid }, { "doomed", "==", false } },
+    columns = { "name" }, ["until"] = "==", rows = names, timeout = 0 }
+end
+
+local function network_row(state, name)
+  local row = change.wait_idle(state, function() return state:network(name) end)
+  if not row or row.doomed then
+    local names = {}
+    for i, net in ipairs(state:sorted "Network") do names[i] = net.name end
+    fail(("there is no network '%s'%s"):format(name, suggest(name, names)))
+  end
+  return row
+end
+
+--- The archetype of a network's row.
+function M.definition(state, row)
+  return must(archetypes.by_digest(row.digest, state:archetypes()))
+end
+local definition <const> = M.definition
+
+-- The values that NERV chooses for an endpoint, and their rows.
+local function allocate(picker, def, net_name, net_options, values, allocations)
+  local allocated = {}
+  for _, name in ipairs(options.sorted_keys(def.endpoint)) do
+    local option = def.endpoint[name]
+    local range = option.allocate and net_options[option.allocate]
+    local row
+    if range and values[name] then
+      row = select(2, must(picker:fixed_address(net_name, range, values[name])))
+    elseif range then
+      allocated[name], row = must(picker:address(net_name, range))
+    end
+    if row then allocations[#allocations + 1] = row end
+  end
+  return allocated
+end
+
+--- New endpoints of a network.
+function M.endpoints(state, net_name, specs)
+  local row = network_row(state, net_name)
+  local def = definition(state, row)
+  local net_options = json.decode(row.options) or {}
+  local picker = allocation.new(state)
+  local draft = { text = ("create %d endpoint%s of network %s"):format(#specs, #specs == 1 and "" or "s",
+      net_name), nodes = {}, objects = {}, endpoints = {}, target = net_name,
+    operations = { unchanged("Network", row, { "generation" }) } }
+  local taken, nodes, inserts = {}, {}, {}
+  for _, ep in pairs(state.rows.Endpoint) do
+    if ep.network == row._uuid then taken[ep.name] = true end
+  end
+  local description = options.join(def.endpoint, COMMON_ENDPOINT)
+  -- Fixed values first, so that no automatic choice takes one that a later endpoint names.
+  local order = {}
+  for i, spec in ipairs(specs) do order[i] = { spec = spec, at = i, fixed = spec.address ~= nil } end
+  table.sort(order, function(a, b)
+    if a.fixed ~= b.fixed then return a.fixed end
+    return a.at < b.at
+  end)
+  for _, one in ipairs(order) do
+    local values = checked("endpoint", description, one.spec)
+    if taken[values.name] then
+      fail(("endpoint '%s' of network %s exists"):format(values.name, net_name))
+    end
+    taken[values.name] = true
+    local node = values.node or lab.here()
+    nodes[node] = true
+    local allocations = {}
+    local allocated = allocate(picker, def, net_name, net_options, values, allocations)
+    local mac, mac_row
+    if values.mac then mac, mac_row = must(picker:fixed_mac(values.mac))
+    else mac, mac_row = must(picker:mac(net_name, values.name)) end
+    allocations[#allocations + 1] = mac_row
+    local given = given_options(one.spec, COMMON_ENDPOINT)
+    draft.objects[one.at] = { table = "Endpoint", owner = net_name .. ":" .. values.name,
+      verb = "create", node = node }
+    draft.endpoints[one.at] = { name = values.name, node = node, mac = mac, options = given,
+      allocated = allocated }
+    inserts[one.at] = { op = "insert", table = "Endpoint", row = { network = row._uuid,
+      name = values.name, node = node, mac = mac, options = json.encode(given),
+      allocated = json.encode(allocated), doomed = false, change = ovsdb.named "change",
+      allocations = named(allocations) } }
+  end
+  local operations = draft.operations
+  table.move(picker.operations, 1, #picker.operations, #operations + 1, operations)
+  table.move(inserts, 1, #inserts, #operations + 1, operations)
+  draft.nodes = options.sorted_keys(nodes)
+  return draft
+end
+
+--- The end of endpoints, or of a network with all that it has.
+function M.delete(state, net_name, endpoint_names)
+  local row = network_row(state, net_name)
+  local whole = endpoint_names == nil
+  local draft = { text = whole and "delete network " .. net_name
+      or ("delete %d endpoint%s of network %s"):format(#endpoint_names,
+        #endpoint_names == 1 and "" or "s", net_name),
+    objects = {}, gone = {}, target = net_name, operations = {} }
+  local operations, nodes = draft.operations, {}
+  local function doom(table_name, object_row, owner)
+    operations[#operations + 1] = unchanged(table_name, object_row, { "change", "doomed" })
+    operations[#operations + 1] = { op = "update", table = table_name,
+      where = state_module.only(object_row),
+      row = { doomed = true, change = ovsdb.named "change" } }
+    draft.objects[#draft.objects + 1] = { table = table_name, owner = owner, verb = "delete",
+      node = object_row.node }
+    draft.gone[#draft.gone + 1] = owner
+    if object_row.node then nodes[object_row.node] = true end
+  end
+  if whole then operations[1], draft.again = same_endpoints(state, row), true end
+  local wanted = {}
+  for _, name in ipairs(endpoint_names or {}) do wanted[name] = true end
+  for _, ep in ipairs(state:endpoints(row._uuid)) do
+    if whole or wanted[ep.name] then
+      change.wait_idle(state, function() return state.rows.Endpoint[ep._uuid] end)
+      doom("Endpoint", ep, net_name .. ":" .. ep.name)
+      wanted[ep.name] = nil
+    end
+  end
+  if next(wanted) then fail(("network %s has no endpoint '%s'"):format(net_name, next(wanted))) end
+  if whole then
+    operations[#operations + 1] = unchanged("Network", row, { "generation" })
+    operations[#operations + 1] = { op = "mutate", table = "Network",
+      where = state_module.only(row), mutations = { { "generation", "+=", 1 } } }
+    doom("Network", row, net_name)
+    for _, name in ipairs(state:nodes_of(row)) do nodes[name] = true end
+  end
+  draft.nodes = options.sorted_keys(nodes)
+  return draft
+end
+
+-- The value that an endpoint holds already in the range: of a former archetype or a former range.
+local function held(state, ep, scope, range)
+  for _, uuid in ipairs(ep.allocations) do
+    local row = state.rows.Allocation[uuid]
+    if row and row.scope == scope and allocation.suits(range, row.value) then return row.value end
+  end
+end
+
+-- What an endpoint must be given anew when its network's options or archetype change: its row with
+-- new columns, or nil. What it has been given stays its own, for the way back.
+local function reallocate(state, picker, def, net_name, net_options, ep)
+  local given, allocated = json.decode(ep.options) or {}, json.decode(ep.allocated) or {}
+  local new, rows = options.join(allocated), {}
+  for _, name in ipairs(options.sorted_keys(def.endpoint)) do
+    local range = def.endpoint[name].allocate and net_options[def.endpoint[name].allocate]
+    if range and given[name] and not allocation.suits(range, given[name]) then
+      fail(("endpoint %s:%s: %s %s is not in %s"):format(net_name, ep.name, name, given[name], range))
+    elseif range and not given[name] and not (new[name] and allocation.suits(range, new[name])) then
+      new[name] = held(state, ep, "address " .. net_name, range)
+      if not new[name] then new[name], rows[#rows + 1] = must(picker:address(net_name, range)) end
+    end
+  end
+  if needs.equal(allocated, new) then return nil end
+  return { name = ep.name, node = ep.node, mac = ep.mac, options = given, allocated = new }, rows
+end
+
+-- Gives the endpoints of a network what its new options or archetype ask for.
+local function draft_reallocation(state, draft, def, row, net_options)
+  local picker = allocation.new(state)
+  local updates = {}
+  for _, ep in ipairs(state:endpoints(row._uuid)) do
+    change.wait_idle(state, function() return state.rows.Endpoint[ep._uuid] end)
+    table.insert(draft.operations, unchanged("Endpoint", ep, { "change" }))
+    local new, rows = reallocate(state, picker, def, row.name, net_options, ep)
+    if new then
+      local where = state_module.only(ep)
+      updates[#updates + 1] = { op = "update", table = "Endpoint", where = where,
+        row = { allocated = json.encode(new.allocated), change = ovsdb.named "change" } }
+      updates[#updates + 1] = { op = "mutate", table = "Endpoint", where = where,
+        mutations = { { "allocations", "insert", named(rows) } } }
+      table.insert(draft.endpoints, new)
+      table.insert(draft.objects, { table = "Endpoint", owner = row.name .. ":" .. ep.name, verb = "update",
+        node = ep.node, before = { allocated = ep.allocated, allocations = ep.allocations } })
+    end
+  end
+  table.move(picker.operations, 1, #picker.operations, #draft.operations + 1, draft.operations)
+  table.move(updates, 1, #updates, #draft.operations + 1, draft.operations)
+end
+
+--- Other options, another home or archetype.
+function M.update(state, net_name, changes)
+  if type(changes) ~= "table" then fail("network.update: a table of options is expected") end
+  if changes.name ~= nil and changes.name ~= net_name then fail("network.update: a network keeps its name") end
+  if changes.home ~= nil then checked("network.update", { home = COMMON_NETWORK.home }, { home = changes.home }) end
+  local row = network_row(state, net_name)
+  local def = changes.archetype ~= nil and load_archetype("network.update", changes.archetype)
+    or definition(state, row)
+  local former = options.join(json.decode(row.parked) or {}, json.decode(row.options) or {})
+  local merged = options.join(former, given_options(changes, COMMON_NETWORK))
+  local known, parked = {}, {}
+  for key, value in pairs(merged) do
+    if def.network[key] then known[key] = value
+    elseif former[key] ~= nil and changes[key] == nil then parked[key] = value
+    else known[key] = value end   -- the check below names the nearest option
+  end
+  local values = checked("network.update", def.network, known)
+  local home = changes.home or row.home
+  local drafted = {}
+  local operations = { unchanged("Network", row, { "generation" }), same_endpoints(state, row) }
+  archetype_operations(state, def, operations, drafted)
+  operations[#operations + 1] = { op = "mutate", table = "Network",
+    where = state_module.only(row), mutations = { { "generation", "+=", 1 } } }
+  operations[#operations + 1] = { op = "update", table = "Network",
+    where = state_module.only(row), row = { archetype = def.name, digest = def.digest,
+      options = json.encode(known), parked = json.encode(parked), home = home,
+      change = ovsdb.named "change" } }
+  local nodes = {}
+  for _, name in ipairs(state:nodes_of(row)) do nodes[name] = true end
+  nodes[home] = true
+  local draft = { text = "update network " .. net_name, nodes = options.sorted_keys(nodes),
+    operations = operations, archetypes = drafted, target = net_name, endpoints = {},
+    network = { name = net_name, digest = def.digest, options = known, home = home,
+      nodes = options.sorted_keys(nodes), ports = state:ports(row), group = row.link_group },
+    objects = { { table = "Network", owner = net_name, verb = "update", before = {
+      archetype = row.archetype, digest = row.digest, options = row.options, parked = row.parked,
+      home = row.home } } } }
+  draft_reallocation(state, draft, def, row, values)
+  return draft
+end
+
+--- What the agents would do: the operations of all concerned nodes, each with its node.
+function M.plan(draft)
+  local all = {}
+  local sent = { network = draft.network, endpoints = draft.endpoints, gone = draft.gone,
+    archetypes = draft.archetypes, target = draft.target }
+  for _, node in ipairs(draft.nodes) do
+    local socket = must(lab.socket(node))
+    local reply = must(protocol.call(socket, { call = "plan", draft = sent, objects = draft.objects }))
+    for _, operation in ipairs(reply.operations) do
+      operation.node = node
+      all[#all + 1] = operation
+    end
+  end
+  return all
+end
+
+return M

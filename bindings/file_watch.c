@@ -14,7 +14,7 @@
 #include "shell/registry.h"
 #include "shell/runtime.h"
 
-static const char class_name[] = "nerv.file.watch";
+static const char class_name[] = "file.watch";
 
 enum { READ_SIZE = 4096 };
 
@@ -281,5 +281,5 @@ static const struct fn methods[] = {
 
 void file_watch_open(lua_State *L)
 {
-	registry_class(L, class_name, methods, l_close);
+	registry_class(L, class_name, "changes of files as they happen", methods, l_close);
 }

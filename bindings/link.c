@@ -4,6 +4,7 @@
 #include "bindings/batch.h"
 #include "bindings/link_monitor.h"
 #include "bindings/link_op.h"
+#include "bindings/link_option.h"
 #include "bindings/link_read.h"
 #include "bindings/op_lua.h"
 #include "bindings/process_user.h"
@@ -11,63 +12,48 @@
 #define GROUP_MAX UINT32_MAX
 #define MTU_MAX 65536
 
+#define COMMON_FIELDS \
+	{ "mac", ARG_STRING, false, "hardware address, such as 02:00:00:00:00:01", NULL }, \
+	{ "mtu", ARG_INTEGER, false, "largest packet, bytes", NULL }, \
+	{ "group", ARG_INTEGER, false, "link group, a number", NULL }, \
+	{ "up", ARG_BOOLEAN, false, "bring it up, or down", NULL }, \
+	{ "promiscuous", ARG_BOOLEAN, false, "takes frames to any address", NULL }, \
+	{ "tx_queue_length", ARG_INTEGER, false, "most frames that wait to be sent", NULL }, \
+	{ "bridge_port", ARG_TABLE, false, "its settings as a port of a bridge", link_port_fields }
+
 static const struct arg peer_fields[] = {
 	{ "name", ARG_STRING, true, "the peer's name, at most 15 characters", NULL },
 	{ "netns", ARG_NETNS, false, "namespace to make it in; by default the link's", NULL },
-	{ "mac", ARG_STRING, false, "hardware address, such as 02:00:00:00:00:01", NULL },
-	{ "mtu", ARG_INTEGER, false, "largest packet, bytes", NULL },
 	{ "master", ARG_STRING, false, "bridge to join, in the peer's namespace", NULL },
-	{ "group", ARG_INTEGER, false, "link group, a number", NULL },
 	{ "alias", ARG_STRING, false, "alias, at most 255 characters", NULL },
-	{ "up", ARG_BOOLEAN, false, "bring it up", NULL },
+	COMMON_FIELDS,
 	{ 0 }
 };
 
-#define BRIDGE_FIELDS \
-	{ "stp", ARG_BOOLEAN, false, "of a bridge: spanning tree protocol", NULL }, \
-	{ "forward_delay", ARG_NUMBER, false, "of a bridge: forward delay, seconds", NULL }, \
-	{ "ageing", ARG_NUMBER, false, "of a bridge: life of a learned address, seconds", NULL }, \
-	{ "mcast_snooping", ARG_BOOLEAN, false, "of a bridge: multicast snooping", NULL }
-
-#define TUN_FIELDS \
-	{ "owner", ARG_ANY, false, "of a tap or tun: name or number of the user who may open it", NULL }, \
-	{ "owner_group", ARG_ANY, false, "of a tap or tun: name or number of the group that may " \
-	  "open it", NULL }, \
-	{ "vnet_header", ARG_BOOLEAN, false, "of a tap or tun: a virtio header before each frame, " \
-	  "for checksum and segmentation offload", NULL }, \
-	{ "multi_queue", ARG_BOOLEAN, false, "of a tap or tun: it may be opened several times, a " \
-	  "queue each", NULL }
-
 static const struct arg add_fields[] = {
-	{ "kind", ARG_STRING, true, "kind of link: veth, bridge, tap, tun, or another that needs no data",
-	  NULL },
+	{ "kind", ARG_STRING, true, "kind of link: veth, bridge, tap, tun, vxlan, macvlan, macvtap, vlan, "
+	  "ifb, dummy, or another that needs no options of its own; link.kinds() tells which there are", NULL },
 	{ "name", ARG_STRING, true, "its name, at most 15 characters", NULL },
 	ARG_FIELD_NETNS,
-	{ "mac", ARG_STRING, false, "hardware address, such as 02:00:00:00:00:01", NULL },
-	{ "mtu", ARG_INTEGER, false, "largest packet, bytes", NULL },
 	{ "master", ARG_STRING, false, "bridge to join", NULL },
-	{ "group", ARG_INTEGER, false, "link group, a number", NULL },
 	{ "alias", ARG_STRING, false, "alias, at most 255 characters", NULL },
-	{ "up", ARG_BOOLEAN, false, "bring it up", NULL },
+	COMMON_FIELDS,
 	{ "index", ARG_INTEGER, false, "interface index; by default the next free one", NULL },
 	{ "peer", ARG_TABLE, false, "of a veth: its other end", peer_fields },
-	BRIDGE_FIELDS,
-	TUN_FIELDS,
+	{ "parent", ARG_STRING, false, "of a macvlan, macvtap, vlan or vxlan: the link below it", NULL },
+	LINK_CHANGE_FIELDS LINK_FIXED_FIELDS
 	{ 0 }
 };
 
 static const struct arg set_fields[] = {
 	{ "name", ARG_STRING, true, "the link", NULL },
 	ARG_FIELD_NETNS,
-	{ "up", ARG_BOOLEAN, false, "bring it up or down", NULL },
-	{ "mac", ARG_STRING, false, "hardware address, such as 02:00:00:00:00:01", NULL },
-	{ "mtu", ARG_INTEGER, false, "largest packet, bytes", NULL },
 	{ "master", ARG_STRING, false, "bridge to join; \"\" leaves it", NULL },
-	{ "group", ARG_INTEGER, false, "link group, a number", NULL },
 	{ "alias", ARG_STRING, false, "alias, at most 255 characters; \"\" removes it", NULL },
+	COMMON_FIELDS,
 	{ "rename", ARG_STRING, false, "new name, at most 15 characters", NULL },
 	{ "move_to_netns", ARG_NETNS, false, "namespace to move it to; it arrives down", NULL },
-	BRIDGE_FIELDS,
+	LINK_CHANGE_FIELDS
 	{ 0 }
 };
 
@@ -89,6 +75,8 @@ static const struct arg delete_many_fields[] = {
 	ARG_FIELD_NETNS,
 	{ 0 }
 };
+
+static const struct arg no_fields[] = { { 0 } };
 
 static const struct arg list_fields[] = {
 	ARG_FIELD_NETNS,
@@ -139,37 +127,24 @@ static void compile_spec(const struct compile *c, struct link_spec *s)
 		s->set |= LINK_GROUP;
 	if (compile_boolean(c, "up", &s->up))
 		s->set |= LINK_UP;
-}
-
-static void compile_bridge(const struct compile *c, struct link_spec *s)
-{
-	double seconds;
-
-	if (compile_boolean(c, "stp", &s->stp))
-		s->set |= LINK_STP;
-	if (compile_number(c, "forward_delay", 0, 30, &seconds)) {
-		s->forward_delay = (uint32_t)(seconds * 100 + 0.5);
-		s->set |= LINK_FORWARD_DELAY;
+	if (compile_boolean(c, "promiscuous", &s->promiscuous))
+		s->set |= LINK_PROMISCUOUS;
+	if (compile_integer(c, "tx_queue_length", 0, INT32_MAX, &n)) {
+		s->queue = (uint32_t)n;
+		s->set |= LINK_QUEUE;
 	}
-	if (compile_number(c, "ageing", 0, 1000000, &seconds)) {
-		s->ageing = (uint32_t)(seconds * 100 + 0.5);
-		s->set |= LINK_AGEING;
-	}
-	if (compile_boolean(c, "mcast_snooping", &s->snooping))
-		s->set |= LINK_SNOOPING;
+	s->port = link_port_compile(c);
 }
 
 static void compile_tun(const struct compile *c, struct link_add_op *o)
 {
-	static const char *const names[] = { "owner", "owner_group", "vnet_header", "multi_queue" };
 	struct user user;
 
 	o->tun = (struct tun_spec){ .tap = strcmp(o->kind, "tap") == 0, .owner = -1, .group = -1 };
 	o->is_tun = o->tun.tap || strcmp(o->kind, "tun") == 0;
-	for (size_t i = 0; !o->is_tun && i < sizeof(names) / sizeof(names[0]); i++)
-		if (field_present(c->L, c->idx, names[i]))
-			compile_error(c, "%s belongs to a tap or tun, not to a %s", names[i], o->kind);
-	if (o->is_tun && !o->tun.tap && (o->link.set & LINK_MAC))
+	if (!o->is_tun)
+		return;
+	if (!o->tun.tap && (o->link.set & LINK_MAC))
 		compile_error(c, "mac: a tun carries no Ethernet frames and has no hardware address");
 	if (field_present(c->L, c->idx, "owner")) {
 		user_option(c->L, c->idx, "owner", &user);
@@ -181,37 +156,47 @@ static void compile_tun(const struct compile *c, struct link_add_op *o)
 	compile_boolean(c, "multi_queue", &o->tun.multi_queue);
 }
 
+static void compile_peer(const struct compile *c, struct link_add_op *o)
+{
+	struct compile peer = *c;
+
+	if (lua_getfield(c->L, c->idx, "peer") == LUA_TTABLE) {
+		if (strcmp(o->kind, "veth") != 0)
+			compile_error(c, "peer belongs to a veth, not to a %s", o->kind);
+		peer.idx = lua_gettop(c->L);
+		peer.where = compile_printf(c, "%s: peer", c->where);
+		compile_spec(&peer, &o->peer);
+		o->peer_netns = compile_netns(&peer, "netns");
+	}
+	lua_pop(c->L, 1);
+}
+
+/* A new link has no master to leave, but may be a port of one. */
+static void compile_join(const struct compile *c, struct link_spec *s)
+{
+	if (s->master && !s->master[0])
+		s->master = NULL;
+	if (s->port && !s->master)
+		compile_error(c, "bridge_port needs a master: the bridge to join");
+}
+
 static void compile_add(const struct compile *c, struct op *op)
 {
 	struct link_add_op *o = (struct link_add_op *)op;
 	int64_t n;
 
 	o->kind = compile_string(c, "kind");
-	compile_spec(c, &o->link);
-	compile_bridge(c, &o->link);
-	op->subject = o->link.name;
-	if (o->link.master && !o->link.master[0])
-		o->link.master = NULL;
 	if (!o->kind[0])
 		compile_error(c, "kind is empty; veth or bridge, for example");
-	if ((o->link.set & LINK_BRIDGE) && strcmp(o->kind, "bridge") != 0)
-		compile_error(c, "stp, forward_delay, ageing and mcast_snooping belong to a bridge, "
-			      "not to a %s", o->kind);
+	compile_spec(c, &o->link);
+	op->subject = o->link.name;
+	link_options_compile(c, o);
 	compile_tun(c, o);
+	compile_peer(c, o);
+	compile_join(c, &o->link);
+	compile_join(c, &o->peer);
 	if (compile_integer(c, "index", 1, INT32_MAX, &n))
 		o->index = (int)n;
-	if (lua_getfield(c->L, c->idx, "peer") == LUA_TTABLE) {
-		struct compile peer = *c;
-
-		if (strcmp(o->kind, "veth") != 0)
-			compile_error(c, "peer belongs to a veth, not to a %s", o->kind);
-		peer.idx = lua_gettop(c->L);
-		compile_spec(&peer, &o->peer);
-		o->peer_netns = compile_netns(&peer, "netns");
-		if (o->peer.master && !o->peer.master[0])
-			o->peer.master = NULL;
-	}
-	lua_pop(c->L, 1);
 }
 
 static void compile_set(const struct compile *c, struct op *op)
@@ -219,13 +204,13 @@ static void compile_set(const struct compile *c, struct op *op)
 	struct link_set_op *o = (struct link_set_op *)op;
 
 	compile_spec(c, &o->link);
-	compile_bridge(c, &o->link);
+	o->link.values = link_options_compile_any(c);
 	op->subject = o->link.name;
 	o->rename = compile_ifname(c, "rename");
 	o->move_to = compile_netns(c, "move_to_netns");
-	if (o->move_to && o->link.master)
-		compile_error(c, "master and move_to_netns exclude each other: a move leaves the "
-			      "master; join one afterwards");
+	if (o->move_to && (o->link.master || o->link.port))
+		compile_error(c, "%s and move_to_netns exclude each other: a move leaves the master; "
+			      "join one afterwards", o->link.master ? "master" : "bridge_port");
 }
 
 static void compile_delete(const struct compile *c, struct op *op)
@@ -277,6 +262,12 @@ static void compile_list(const struct compile *c, struct op *op)
 	o->group = compile_group(c, &o->has_group, 0);
 }
 
+static void compile_nothing(const struct compile *c, struct op *op)
+{
+	(void)c;
+	(void)op;
+}
+
 const struct verb verb_link_add = {
 	"link.add", add_fields, sizeof(struct link_add_op), compile_add, link_run_add, NULL,
 };
@@ -298,6 +289,9 @@ const struct verb verb_link_delete_many = {
 static const struct verb verb_get = {
 	"link.get", name_fields, sizeof(struct link_read_op), compile_get, link_run_get,
 	link_push_get,
+};
+static const struct verb verb_kinds = {
+	"link.kinds", no_fields, sizeof(struct op), compile_nothing, link_run_kinds, link_push_kinds,
 };
 static const struct verb verb_list = {
 	"link.list", list_fields, sizeof(struct link_read_op), compile_list, link_run_list,
@@ -339,23 +333,47 @@ static int l_list(lua_State *L)
 	return op_call(L, &verb_list);
 }
 
+static int l_kinds(lua_State *L)
+{
+	return op_call(L, &verb_kinds);
+}
+
 static const struct fn link_functions[] = {
 	{ "add", l_add, OP_ARGS(add_fields, true),
-	  "makes a link, for a veth with its peer; returns true",
-	  "link.add{ kind = \"tap\", name = \"vm0\", owner = \"nobody\", vnet_header = true, up = true }\n"
-	  "assert(link.get{ name = \"vm0\" }.persistent)" },
-	{ "set", l_set, OP_ARGS(set_fields, true), "changes a link; returns true" },
-	{ "delete", l_delete, OP_ARGS(name_fields, true), "deletes a link; returns true" },
+	  "makes a link, for a veth with its peer, and joins it to a bridge; returns true",
+	  "link.add{ kind = \"bridge\", name = \"br0\", ageing = 60, up = true }\n"
+	  "link.add{ kind = \"tap\", name = \"vm0\", owner = \"nobody\", vnet_header = true, master = \"br0\",\n"
+	  "  bridge_port = { isolated = true } }\n"
+	  "link.add{ kind = \"vxlan\", name = \"vx0\", id = 7, remote = \"192.0.2.1\", source = \"192.0.2.2\" }\n"
+	  "print(link.get{ name = \"vm0\" }.bridge_port.isolated)" },
+	{ "set", l_set, OP_ARGS(set_fields, true),
+	  "changes a link; what is not named stays as it is; returns true",
+	  "link.add{ kind = \"veth\", name = \"a\", peer = { name = \"b\" } }\n"
+	  "link.set{ name = \"a\", mtu = 1400, tx_queue_length = 100, up = true }" },
+	{ "delete", l_delete, OP_ARGS(name_fields, true), "deletes a link; returns true",
+	  "link.add{ kind = \"bridge\", name = \"br0\" }\n"
+	  "link.delete{ name = \"br0\" }" },
 	{ "delete_group", l_delete_group, OP_ARGS(delete_group_fields, true),
-	  "deletes all links of a group in one message; returns true" },
+	  "deletes all links of a group in one message; returns true",
+	  "link.add{ kind = \"veth\", name = \"a\", group = 77, peer = { name = \"b\" } }\n"
+	  "link.delete_group{ group = 77 }" },
 	{ "delete_many", l_delete_many, OP_ARGS(delete_many_fields, true),
-	  "deletes links together, by way of a group; returns true" },
+	  "deletes links together, by way of a group; returns true",
+	  "link.add{ kind = \"bridge\", name = \"br0\" }\n"
+	  "link.delete_many{ names = { \"br0\", \"br1\" }, group = 77 }" },
 	{ "get", l_get, OP_ARGS(name_fields, true),
-	  "returns a table with name, index, kind, mac, mtu, up, running, carrier, master, "
-	  "master_index, group, alias, peer_index, peer_netnsid, stats; of a tap or tun owner and "
-	  "owner_group (numbers), vnet_header, multi_queue, persistent" },
+	  "returns a table with name, index, kind, mac, mtu, up, running, carrier, operstate, "
+	  "promiscuous, tx_queue_length, master, master_index, group, alias; peer_index and "
+	  "peer_netnsid of a veth; parent, parent_index and parent_netnsid of what has a link below; "
+	  "the options of its kind; bridge_port; persistent of a tap or tun; stats: rx_packets, "
+	  "rx_bytes, rx_errors, rx_dropped, the same with tx, and multicast",
+	  "print(link.get{ name = \"lo\" }.stats.rx_bytes)" },
 	{ "list", l_list, OP_ARGS(list_fields, false),
-	  "returns an array of such tables, of all links or those that pass the filters" },
+	  "returns an array of such tables, of all links or those that pass the filters",
+	  "for _, l in ipairs(link.list{ kind = \"veth\" }) do print(l.name, l.operstate) end" },
+	{ "kinds", l_kinds, NULL,
+	  "returns a table from kinds of link to whether this kernel has them",
+	  "print(link.kinds().vlan)" },
 	{ "monitor", link_monitor, OP_ARGS(link_monitor_fields, false),
 	  "returns a monitor; its next() waits for a change of a link" },
 	{ 0 }

@@ -1,21 +1,27 @@
-/* Link operations: what the verbs of `link` do on a worker thread. */
+/* Link operations: how links are made and changed on a worker thread. */
 #include "bindings/link_op.h"
 
 #include <errno.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static void set_up(struct ifinfomsg *ifi, const struct link_spec *s)
+#include "bindings/link_info.h"
+
+static void set_flags(struct ifinfomsg *ifi, const struct link_spec *s)
 {
-	if (!(s->set & LINK_UP))
-		return;
-	ifi->ifi_change |= IFF_UP;
-	if (s->up)
-		ifi->ifi_flags |= IFF_UP;
+	if (s->set & LINK_UP) {
+		ifi->ifi_change |= IFF_UP;
+		ifi->ifi_flags |= s->up ? IFF_UP : 0;
+	}
+	if (s->set & LINK_PROMISCUOUS) {
+		ifi->ifi_change |= IFF_PROMISC;
+		ifi->ifi_flags |= s->promiscuous ? IFF_PROMISC : 0;
+	}
 }
 
 /* What the kernel takes both at creation and later; 0 or negative. */
@@ -31,6 +37,8 @@ static int put_spec(struct nl_msg *msg, const char *name, const struct link_spec
 		ret |= nla_put_u32(msg, IFLA_MTU, s->mtu);
 	if (s->set & LINK_GROUP)
 		ret |= nla_put_u32(msg, IFLA_GROUP, s->group);
+	if (s->set & LINK_QUEUE)
+		ret |= nla_put_u32(msg, IFLA_TXQLEN, s->queue);
 	return ret;
 }
 
@@ -47,22 +55,15 @@ static int put_master(struct nl_msg *msg, struct nlconn *conn, const char *maste
 	return nla_put_u32(msg, IFLA_MASTER, (uint32_t)index) ? fault_set(f, -ENOMEM, "message") : 0;
 }
 
-static int put_bridge(struct nl_msg *msg, const struct link_spec *s)
+static int put_values(struct nl_msg *msg, int type, const struct link_value *v)
 {
-	struct nlattr *data = nla_nest_start(msg, IFLA_INFO_DATA);
-	int ret = 0;
+	struct nlattr *data = nla_nest_start(msg, type);
+	int ret = data ? 0 : -1;
 
-	if (!data)
-		return -1;
-	if (s->set & LINK_STP)
-		ret |= nla_put_u32(msg, IFLA_BR_STP_STATE, s->stp);
-	if (s->set & LINK_FORWARD_DELAY)
-		ret |= nla_put_u32(msg, IFLA_BR_FORWARD_DELAY, s->forward_delay);
-	if (s->set & LINK_AGEING)
-		ret |= nla_put_u32(msg, IFLA_BR_AGEING_TIME, s->ageing);
-	if (s->set & LINK_SNOOPING)
-		ret |= nla_put_u8(msg, IFLA_BR_MCAST_SNOOPING, s->snooping);
-	nla_nest_end(msg, data);
+	for (; !ret && v; v = v->next)
+		ret = nla_put(msg, v->attr, v->len, v->bytes);
+	if (!ret)
+		nla_nest_end(msg, data);
 	return ret;
 }
 
@@ -84,23 +85,90 @@ static int put_peer(struct nl_msg *msg, const struct link_add_op *o, int netns_f
 	return ret;
 }
 
-static int put_linkinfo(struct nl_msg *msg, const struct link_add_op *o, int netns_fd)
+/* What its kind needs: `first`, or the peer of `o`. */
+static int put_linkinfo(struct nl_msg *msg, const char *driver, const struct link_value *first,
+			const struct link_add_op *o, int netns_fd)
 {
 	struct nlattr *info = nla_nest_start(msg, IFLA_LINKINFO);
 	int ret = 0;
 
-	if (!info || nla_put_string(msg, IFLA_INFO_KIND, o->kind))
+	if (!info || nla_put_string(msg, IFLA_INFO_KIND, driver))
 		return -1;
-	if (o->link.set & LINK_BRIDGE)
-		ret = put_bridge(msg, &o->link);
-	else if (o->peer.name)
+	if (first)
+		ret = put_values(msg, IFLA_INFO_DATA, first);
+	else if (o && o->peer.name)
 		ret = put_peer(msg, o, netns_fd);
 	nla_nest_end(msg, info);
 	return ret;
 }
 
+static int read_link(struct nlconn *conn, int index, struct nlbuf *out, struct fault *f)
+{
+	struct ifinfomsg *ifi;
+	struct nl_msg *msg = nlconn_message(RTM_GETLINK, 0, sizeof(*ifi), &ifi);
+
+	if (msg)
+		ifi->ifi_index = index;
+	return nlconn_get(conn, msg, out, f);
+}
+
+/* Sends the settings of a bridge's port. */
+static int change_port(struct nlconn *conn, int index, const struct link_value *port,
+		       struct fault *f)
+{
+	struct ifinfomsg *ifi;
+	struct nl_msg *msg = nlconn_message(RTM_SETLINK, 0, sizeof(*ifi), &ifi);
+	int ret;
+
+	if (msg && put_values(msg, IFLA_PROTINFO | NLA_F_NESTED, port)) {
+		nlmsg_free(msg);
+		return fault_set(f, -EMSGSIZE, "message");
+	}
+	if (msg) {
+		ifi->ifi_family = AF_BRIDGE;
+		ifi->ifi_index = index;
+	}
+	ret = nlconn_request(conn, msg, f);
+	if (ret == -EOPNOTSUPP)
+		return fault_set(f, ret, "bridge_port: it is no port of a bridge");
+	return ret ? fault_name(f, "bridge_port") : 0;
+}
+
+/* The kernel often refuses what it was not built with, or a value, without a word: name
+ * what was asked for. */
+static int refused(int ret, const char *kind, const struct link_value *v, struct fault *f)
+{
+	char names[120] = "";
+	size_t len = 0;
+
+	if ((ret != -EOPNOTSUPP && ret != -ERANGE) || f->ext[0] || !v)
+		return ret;
+	for (; v && len < sizeof(names); v = v->next)
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "", v->name);
+	return ret == -ERANGE ? fault_name(f, "%s", names) :
+				fault_name(f, "this kernel's %s does not take %s", kind, names);
+}
+
+static int put_parent(struct nl_msg *msg, const struct link_add_op *o, struct nlconn *conn,
+		      struct link_value *below, struct fault *f)
+{
+	int index = o->parent ? nlconn_index(conn, o->parent, f) : 0;
+
+	if (index < 0)
+		return fault_name(f, "parent %s", o->parent);
+	if (!index)
+		return 0;
+	if (!o->parent_attr)
+		return nla_put_u32(msg, IFLA_LINK, (uint32_t)index) ?
+			fault_set(f, -EMSGSIZE, "message") : 0;
+	*below = (struct link_value){ o->link.values->first, "parent", o->parent_attr, sizeof(index) };
+	memcpy(below->bytes, &index, sizeof(index));
+	return 0;
+}
+
 static int create(struct op_list *l, const struct link_add_op *o, struct nlconn *conn)
 {
+	struct link_value below = { 0 };
 	struct ifinfomsg *ifi;
 	struct nl_msg *msg;
 	int netns_fd = -1, ret;
@@ -114,33 +182,36 @@ static int create(struct op_list *l, const struct link_add_op *o, struct nlconn 
 	if (!msg)
 		return fault_set(&l->fault, -ENOMEM, "message");
 	ifi->ifi_index = o->index;
-	set_up(ifi, &o->link);
+	set_flags(ifi, &o->link);
 	ret = put_master(msg, conn, o->link.master, &l->fault);
+	if (!ret)
+		ret = put_parent(msg, o, conn, &below, &l->fault);
+	if (!ret && (put_spec(msg, o->link.name, &o->link) ||
+		     put_linkinfo(msg, o->driver, below.len ? &below : o->link.values->first, o,
+				  netns_fd)))
+		ret = fault_set(&l->fault, -EMSGSIZE, "message");
 	if (ret) {
 		nlmsg_free(msg);
 		return ret;
 	}
-	if (put_spec(msg, o->link.name, &o->link) || put_linkinfo(msg, o, netns_fd)) {
-		nlmsg_free(msg);
-		return fault_set(&l->fault, -EMSGSIZE, "message");
-	}
-	return nlconn_request(conn, msg, &l->fault);
+	ret = nlconn_request(conn, msg, &l->fault);
+	if (ret == -EOPNOTSUPP && strcmp(l->fault.ext, "Unknown device type") == 0)
+		return fault_name(&l->fault, "this kernel has no '%s' links%s", o->kind, o->hint);
+	return refused(ret, o->kind, o->link.values->first, &l->fault);
 }
 
-/* Changes the link `name` or, with a name of NULL, of `index`. */
+/* Changes the link `name` or, with a name of NULL, of `index`; `values` may be NULL. */
 static int change(struct op_list *l, struct nlconn *conn, const char *name, int index,
-		  const struct link_spec *s, int netns_fd)
+		  const struct link_spec *s, const struct link_values *values, int netns_fd)
 {
-	struct link_add_op info = { .kind = "bridge", .link = *s };
 	struct ifinfomsg *ifi;
-	struct nl_msg *msg = nlconn_message(s->set & LINK_BRIDGE ? RTM_NEWLINK : RTM_SETLINK, 0,
-					    sizeof(*ifi), &ifi);
+	struct nl_msg *msg = nlconn_message(values ? RTM_NEWLINK : RTM_SETLINK, 0, sizeof(*ifi), &ifi);
 	int ret;
 
 	if (!msg)
 		return fault_set(&l->fault, -ENOMEM, "message");
 	ifi->ifi_index = index;
-	set_up(ifi, s);
+	set_flags(ifi, s);
 	ret = put_master(msg, conn, s->master, &l->fault);
 	if (ret)
 		goto fail;
@@ -149,29 +220,33 @@ static int change(struct op_list *l, struct nlconn *conn, const char *name, int 
 		ret |= nla_put(msg, IFLA_IFALIAS, (int)strlen(s->alias), s->alias);
 	if (netns_fd >= 0)
 		ret |= nla_put_u32(msg, IFLA_NET_NS_FD, (uint32_t)netns_fd);
-	if (s->set & LINK_BRIDGE)
-		ret |= put_linkinfo(msg, &info, -1);
+	if (values)
+		ret |= put_linkinfo(msg, values->driver, values->first, NULL, -1);
 	if (ret) {
 		ret = fault_set(&l->fault, -EMSGSIZE, "message");
 		goto fail;
 	}
-	return nlconn_request(conn, msg, &l->fault);
+	ret = nlconn_request(conn, msg, &l->fault);
+	return values ? refused(ret, values->kind, values->first, &l->fault) : ret;
 fail:
 	nlmsg_free(msg);
 	return ret;
 }
 
-static int delete_by(struct nlconn *conn, const char *name, uint32_t group, struct fault *f)
+int link_change(struct op_list *l, struct nlconn *conn, int index, const struct link_spec *s)
 {
-	struct ifinfomsg *ifi;
-	struct nl_msg *msg = nlconn_message(RTM_DELLINK, 0, sizeof(*ifi), &ifi);
+	return change(l, conn, NULL, index, s, NULL, -1);
+}
 
-	if (msg && (name ? nla_put_string(msg, IFLA_IFNAME, name)
-			 : nla_put_u32(msg, IFLA_GROUP, group))) {
-		nlmsg_free(msg);
-		msg = NULL;
-	}
-	return nlconn_request(conn, msg, f);
+/* Those settings of a new link that need its index. */
+static int complete_port(struct nlconn *conn, const struct link_spec *s, struct fault *f)
+{
+	int index;
+
+	if (!s->port)
+		return 0;
+	index = nlconn_index(conn, s->name, f);
+	return index < 0 ? index : change_port(conn, index, s->port, f);
 }
 
 /* What cannot be said when the pair is made: aliases, and the peer's master and state. */
@@ -180,18 +255,23 @@ static int complete(struct op_list *l, const struct link_add_op *o, struct nlcon
 	const struct link_spec alias = { .alias = o->link.alias };
 	struct link_spec late = {
 		.alias = o->peer.alias, .master = o->peer.master,
-		.up = o->peer.up, .set = o->peer.set & LINK_UP,
+		.up = o->peer.up, .promiscuous = o->peer.promiscuous,
+		.set = o->peer.set & (LINK_UP | LINK_PROMISCUOUS),
 	};
 	int ret = 0;
 
 	if (alias.alias)
-		ret = change(l, conn, o->link.name, 0, &alias, -1);
-	if (ret || !o->peer.name || !(late.alias || late.master || late.set))
+		ret = change(l, conn, o->link.name, 0, &alias, NULL, -1);
+	if (!ret)
+		ret = complete_port(conn, &o->link, &l->fault);
+	if (ret || !o->peer.name || !(late.alias || late.master || late.set || o->peer.port))
 		return ret;
 	if (o->peer_netns)
 		ret = op_conn(l, o->peer_netns, &conn);
 	if (!ret)
-		ret = change(l, conn, o->peer.name, 0, &late, -1);
+		ret = change(l, conn, o->peer.name, 0, &late, NULL, -1);
+	if (!ret)
+		ret = complete_port(conn, &o->peer, &l->fault);
 	if (ret && !l->fault.what[0])
 		fault_name(&l->fault, "peer %s", o->peer.name);
 	return ret;
@@ -207,7 +287,9 @@ static int add_tun(struct op_list *l, const struct link_add_op *o, struct nlconn
 	ret = tun_make(l, o->op.netns, o->link.name, o->index, &o->tun, &fd);
 	if (ret)
 		return ret;
-	ret = change(l, conn, o->link.name, 0, &o->link, -1);
+	ret = change(l, conn, o->link.name, 0, &o->link, NULL, -1);
+	if (!ret)
+		ret = complete_port(conn, &o->link, &l->fault);
 	if (!ret)
 		ret = tun_keep(l, fd);
 	close(fd);
@@ -229,13 +311,38 @@ int link_run_add(struct op_list *l, struct op *op)
 		return ret;
 	ret = complete(l, o, conn);
 	if (ret && !op_conn(l, op->netns, &conn))
-		delete_by(conn, o->link.name, 0, &ignored);
+		link_delete_by(conn, o->link.name, 0, &ignored);
+	return ret;
+}
+
+/* The values for the link's kind; *values is NULL when none are wanted. */
+static int choose(struct nlconn *conn, int index, const struct link_spec *s,
+		  const struct link_values **values, struct fault *f)
+{
+	const struct link_values *v = s->values;
+	struct nlbuf found = { 0 };
+	struct link_info info;
+	int ret = v ? read_link(conn, index, &found, f) : 0;
+
+	if (!ret && v) {
+		link_info(nlbuf_next(&found, NULL), &info);
+		while (v && strcmp(v->kind, info.kind) != 0)
+			v = v->next;
+		if (!v)
+			ret = fault_set(f, -EOPNOTSUPP, "a %s has no option '%s'",
+					info.kind[0] ? info.kind : "link of no kind",
+					s->values->first->name);
+	}
+	nlbuf_free(&found);
+	if (!ret)
+		*values = v;
 	return ret;
 }
 
 int link_run_set(struct op_list *l, struct op *op)
 {
 	const struct link_set_op *o = (const struct link_set_op *)op;
+	const struct link_values *values;
 	struct nlconn *conn;
 	int netns_fd = -1, index;
 	int ret = op_conn(l, op->netns, &conn);
@@ -252,115 +359,10 @@ int link_run_set(struct op_list *l, struct op *op)
 		if (netns_fd < 0)
 			return netns_fd;
 	}
-	return change(l, conn, o->rename, index, &o->link, netns_fd);
-}
-
-int link_run_delete(struct op_list *l, struct op *op)
-{
-	struct nlconn *conn;
-	int ret = op_conn(l, op->netns, &conn);
-
-	return ret ? ret : delete_by(conn, ((struct link_delete_op *)op)->name, 0, &l->fault);
-}
-
-int link_run_delete_group(struct op_list *l, struct op *op)
-{
-	struct nlconn *conn;
-	int ret = op_conn(l, op->netns, &conn);
-
-	return ret ? ret : delete_by(conn, NULL, ((struct link_group_op *)op)->group, &l->fault);
-}
-
-static int compare_int(const void *a, const void *b)
-{
-	const int x = *(const int *)a, y = *(const int *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* 1 when every link of the group is one of the `count` sorted indexes; 0 when a
- * stranger is in it. */
-static int group_is_ours(struct nlconn *conn, uint32_t group, const int *indexes, size_t count,
-			 struct fault *f)
-{
-	struct ifinfomsg *ifi;
-	struct nl_msg *msg = nlconn_message(RTM_GETLINK, 0, sizeof(*ifi), &ifi);
-	struct nlbuf links = { 0 };
-	int ret;
-
-	if (msg)
-		nla_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	ret = nlconn_dump(conn, msg, &links, f);
+	ret = choose(conn, index, &o->link, &values, &l->fault);
 	if (!ret)
-		ret = 1;
-	for (const struct nlmsghdr *h = NULL; ret == 1 && (h = nlbuf_next(&links, h));) {
-		struct nlattr *a = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(*ifi),
-						   IFLA_GROUP);
-
-		ifi = nlmsg_data(h);
-		if (a && nla_get_u32(a) == group &&
-		    !bsearch(&ifi->ifi_index, indexes, count, sizeof(*indexes), compare_int))
-			ret = 0;
-	}
-	nlbuf_free(&links);
+		ret = change(l, conn, o->rename, index, &o->link, values, netns_fd);
+	if (!ret && o->link.port)
+		ret = change_port(conn, index, o->link.port, &l->fault);
 	return ret;
-}
-
-/* Moves those that exist into the group; notes their indexes, returns how many. */
-static int gather(struct op_list *l, const struct link_group_op *o, struct nlconn *conn,
-		  int *indexes)
-{
-	const struct link_spec spec = { .group = o->group, .set = LINK_GROUP };
-	int n = 0;
-
-	for (int i = 0; i < o->count; i++) {
-		int index = nlconn_index(conn, o->names[i], &l->fault);
-		int ret = index < 0 ? index : change(l, conn, NULL, index, &spec, -1);
-
-		if (ret == -ENODEV) {
-			l->fault.what[0] = '\0';
-			continue;
-		}
-		if (ret)
-			return fault_name(&l->fault, "%s", o->names[i]);
-		indexes[n++] = index;
-	}
-	qsort(indexes, (size_t)n, sizeof(*indexes), compare_int);
-	return n;
-}
-
-static int delete_each(struct op_list *l, const struct link_group_op *o, struct nlconn *conn)
-{
-	for (int i = 0; i < o->count; i++) {
-		int ret = delete_by(conn, o->names[i], 0, &l->fault);
-
-		if (ret && ret != -ENODEV)
-			return fault_name(&l->fault, "%s", o->names[i]);
-	}
-	return 0;
-}
-
-int link_run_delete_many(struct op_list *l, struct op *op)
-{
-	const struct link_group_op *o = (const struct link_group_op *)op;
-	struct nlconn *conn;
-	int *indexes;
-	int ret = op_conn(l, op->netns, &conn), n;
-
-	if (ret)
-		return ret;
-	indexes = calloc((size_t)o->count + 1, sizeof(*indexes));
-	if (!indexes)
-		return fault_set(&l->fault, -ENOMEM, "list of links");
-	ret = n = gather(l, o, conn, indexes);
-	if (n > 0)
-		ret = group_is_ours(conn, o->group, indexes, (size_t)n, &l->fault);
-	free(indexes);
-	if (n <= 0 || ret < 0)
-		return ret;
-	if (ret)
-		ret = delete_by(conn, NULL, o->group, &l->fault);
-	else
-		ret = -EBUSY;
-	return ret ? delete_each(l, o, conn) : 0;
 }

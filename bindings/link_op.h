@@ -14,11 +14,23 @@ enum {
 	LINK_MTU = 1 << 1,
 	LINK_GROUP = 1 << 2,
 	LINK_UP = 1 << 3,
-	LINK_STP = 1 << 4,
-	LINK_FORWARD_DELAY = 1 << 5,
-	LINK_AGEING = 1 << 6,
-	LINK_SNOOPING = 1 << 7,
-	LINK_BRIDGE = LINK_STP | LINK_FORWARD_DELAY | LINK_AGEING | LINK_SNOOPING,
+	LINK_QUEUE = 1 << 4,
+	LINK_PROMISCUOUS = 1 << 5,
+};
+
+/* One attribute, ready to send. */
+struct link_value {
+	const struct link_value *next;
+	const char *name;		/* of the option it comes from */
+	uint16_t attr, len;
+	uint8_t bytes[16];
+};
+
+/* The attributes of a kind of link. */
+struct link_values {
+	const struct link_values *next;	/* the same options for another kind */
+	const char *kind, *driver;	/* NERV's and the kernel's name of it */
+	const struct link_value *first;
 };
 
 struct link_spec {
@@ -27,17 +39,21 @@ struct link_spec {
 	const char *alias;		/* "": none */
 	unsigned int set;
 	uint8_t mac[6];
-	uint32_t mtu, group;
-	bool up;
-	bool stp, snooping;		/* of a bridge */
-	uint32_t forward_delay, ageing;	/* of a bridge: 1/100 s */
+	uint32_t mtu, group, queue;
+	bool up, promiscuous;
+	const struct link_values *values;
+	const struct link_value *port;	/* as a port of a bridge */
 };
 
 struct link_add_op {
 	struct op op;
 	const char *kind;
+	const char *driver;		/* the kernel's name of the kind */
+	const char *hint;		/* goes behind "this kernel has no ... links" */
 	int index;			/* wanted; 0: the kernel picks */
-	struct link_spec link;
+	const char *parent;		/* the link below, or NULL */
+	uint16_t parent_attr;		/* where its data holds it; 0: in IFLA_LINK */
+	struct link_spec link;		/* its values have one entry */
 	struct link_spec peer;		/* of a veth; name NULL: the kernel picks everything */
 	const char *peer_netns;		/* NULL: where the link is */
 	bool is_tun;			/* kind tap or tun: made by tun_make() */
@@ -67,8 +83,8 @@ struct link_group_op {
  * the link goes again. */
 int link_run_add(struct op_list *l, struct op *op);
 
-/* One message, which the kernel applies in its own order and not as a whole: after a
- * failure some of it may be done. */
+/* One message, which the kernel applies in its own order and not as a whole, and one
+ * for the settings of a bridge's port: after a failure some of it may be done. */
 int link_run_set(struct op_list *l, struct op *op);
 
 int link_run_delete(struct op_list *l, struct op *op);
@@ -78,5 +94,11 @@ int link_run_delete_group(struct op_list *l, struct op *op);
  * message; with strangers in it, or when the kernel refuses, the links go one by
  * one. Names that are gone are no error. */
 int link_run_delete_many(struct op_list *l, struct op *op);
+
+/* Changes what `s` has that is of no kind in particular. */
+int link_change(struct op_list *l, struct nlconn *conn, int index, const struct link_spec *s);
+
+/* Deletes the link of that name, or all of the group when `name` is NULL. */
+int link_delete_by(struct nlconn *conn, const char *name, uint32_t group, struct fault *f);
 
 #endif

@@ -3,23 +3,49 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
-#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "bindings/link_info.h"
+#include "bindings/link_option.h"
 #include "bindings/op_lua.h"
 
-static void parse(const struct nlmsghdr *msg, struct nlattr **tb)
+static struct nlattr *find(const struct nlmsghdr *msg, int type)
 {
-	nlmsg_parse((struct nlmsghdr *)(uintptr_t)msg, sizeof(struct ifinfomsg), tb, IFLA_MAX,
-		    NULL);
+	return nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)msg, sizeof(struct ifinfomsg), type);
 }
 
-static int note_master(struct op_list *l, struct nlconn *conn, const struct nlmsghdr *msg)
+int link_master(const struct nlmsghdr *msg)
 {
-	return nlconn_note_name(conn, link_master(msg), &l->names) ?
-		fault_set(&l->fault, -ENOMEM, "names") : 0;
+	struct nlattr *a = find(msg, IFLA_MASTER);
+
+	return a ? (int)nla_get_u32(a) : 0;
+}
+
+int link_parent(const struct nlmsghdr *msg)
+{
+	const struct link_kind *k;
+	struct link_info info;
+	struct nlattr *a;
+
+	link_info(msg, &info);
+	k = link_kind_find(info.kind);
+	if (k && k->parent_attr && info.data)
+		a = nla_find(nla_data(info.data), nla_len(info.data), k->parent_attr);
+	else
+		a = find(msg, IFLA_LINK);
+	return a && strcmp(info.kind, "veth") != 0 ? (int)nla_get_u32(a) : 0;
+}
+
+/* An index in another namespace has no name here. */
+static int note_names(struct op_list *l, struct nlconn *conn, const struct nlmsghdr *msg)
+{
+	int ret = nlconn_note_name(conn, link_master(msg), &l->names);
+
+	if (!ret && !find(msg, IFLA_LINK_NETNSID))
+		ret = nlconn_note_name(conn, link_parent(msg), &l->names);
+	return ret ? fault_set(&l->fault, -ENOMEM, "names") : 0;
 }
 
 int link_run_get(struct op_list *l, struct op *op)
@@ -35,7 +61,7 @@ int link_run_get(struct op_list *l, struct op *op)
 	if (msg)
 		nla_put_string(msg, IFLA_IFNAME, ((struct link_read_op *)op)->name);
 	ret = nlconn_get(conn, msg, &l->out, &l->fault);
-	return ret ? ret : note_master(l, conn, nlbuf_next(&l->out, NULL));
+	return ret ? ret : note_names(l, conn, nlbuf_next(&l->out, NULL));
 }
 
 int link_run_list(struct op_list *l, struct op *op)
@@ -56,16 +82,8 @@ int link_run_list(struct op_list *l, struct op *op)
 		ret = nlconn_dump(conn, nlconn_message(RTM_GETLINK, 0, sizeof(*ifi), &ifi),
 				  &l->out, &l->fault);
 	for (const struct nlmsghdr *h = NULL; !ret && (h = nlbuf_next(&l->out, h));)
-		ret = note_master(l, conn, h);
+		ret = note_names(l, conn, h);
 	return ret;
-}
-
-int link_master(const struct nlmsghdr *msg)
-{
-	struct nlattr *a = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)msg,
-					   sizeof(struct ifinfomsg), IFLA_MASTER);
-
-	return a ? (int)nla_get_u32(a) : 0;
 }
 
 static void set_mac(lua_State *L, const struct nlattr *a)
@@ -99,81 +117,36 @@ static void set_stats(lua_State *L, const struct nlattr *a)
 	lua_setfield(L, -2, "stats");
 }
 
-/* Under the names of link.add's options, so that wanted and found compare. */
-static void set_bridge(lua_State *L, struct nlattr *data)
+static void set_operstate(lua_State *L, uint8_t state)
 {
-	struct nlattr *tb[IFLA_BR_MAX + 1];
+	static const char *const names[] = {	/* RFC 2863 */
+		"unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up",
+	};
 
-	if (!data || nla_parse_nested(tb, IFLA_BR_MAX, data, NULL) < 0)
-		return;
-	if (tb[IFLA_BR_STP_STATE])
-		set_boolean(L, "stp", nla_get_u32(tb[IFLA_BR_STP_STATE]) != 0);
-	if (tb[IFLA_BR_FORWARD_DELAY])
-		set_number(L, "forward_delay", nla_get_u32(tb[IFLA_BR_FORWARD_DELAY]) / 100.0);
-	if (tb[IFLA_BR_AGEING_TIME])
-		set_number(L, "ageing", nla_get_u32(tb[IFLA_BR_AGEING_TIME]) / 100.0);
-	if (tb[IFLA_BR_MCAST_SNOOPING])
-		set_boolean(L, "mcast_snooping", nla_get_u8(tb[IFLA_BR_MCAST_SNOOPING]) != 0);
+	if (state < sizeof(names) / sizeof(names[0]))
+		set_string(L, "operstate", names[state]);
 }
 
-static void set_tun(lua_State *L, struct nlattr *data)
+static void set_kind(lua_State *L, const struct nlmsghdr *msg, struct nlattr *const *tb, int names)
 {
-	struct nlattr *tb[IFLA_TUN_MAX + 1];
+	const int parent = link_parent(msg);
+	struct link_info info;
 
-	if (!data || nla_parse_nested(tb, IFLA_TUN_MAX, data, NULL) < 0)
-		return;
-	if (tb[IFLA_TUN_OWNER])
-		set_integer(L, "owner", nla_get_u32(tb[IFLA_TUN_OWNER]));
-	if (tb[IFLA_TUN_GROUP])
-		set_integer(L, "owner_group", nla_get_u32(tb[IFLA_TUN_GROUP]));
-	if (tb[IFLA_TUN_VNET_HDR])
-		set_boolean(L, "vnet_header", nla_get_u8(tb[IFLA_TUN_VNET_HDR]) != 0);
-	if (tb[IFLA_TUN_MULTI_QUEUE])
-		set_boolean(L, "multi_queue", nla_get_u8(tb[IFLA_TUN_MULTI_QUEUE]) != 0);
-	if (tb[IFLA_TUN_PERSIST])
-		set_boolean(L, "persistent", nla_get_u8(tb[IFLA_TUN_PERSIST]) != 0);
-}
-
-/* What the kernel calls "tun" is of two kinds. */
-static bool is_tap(struct nlattr *data)
-{
-	struct nlattr *type = data ? nla_find(nla_data(data), nla_len(data), IFLA_TUN_TYPE) : NULL;
-
-	return type && nla_get_u8(type) == IFF_TAP;
-}
-
-/* The kind of link, or "" for one that is not made by rtnetlink. */
-static const char *link_kind(struct nlattr *const *tb, struct nlattr **data)
-{
-	struct nlattr *info[IFLA_INFO_MAX + 1];
-	const char *kind;
-
-	*data = NULL;
-	if (!tb[IFLA_LINKINFO] ||
-	    nla_parse_nested(info, IFLA_INFO_MAX, tb[IFLA_LINKINFO], NULL) < 0 ||
-	    !info[IFLA_INFO_KIND])
-		return "";
-	*data = info[IFLA_INFO_DATA];
-	kind = nla_get_string(info[IFLA_INFO_KIND]);
-	return strcmp(kind, "tun") == 0 && is_tap(*data) ? "tap" : kind;
-}
-
-static void set_kind(lua_State *L, struct nlattr *const *tb)
-{
-	struct nlattr *data;
-	const char *kind = link_kind(tb, &data);
-
-	if (kind[0])
-		set_string(L, "kind", kind);
-	if (strcmp(kind, "bridge") == 0)
-		set_bridge(L, data);
-	if (strcmp(kind, "tun") == 0 || strcmp(kind, "tap") == 0)
-		set_tun(L, data);
-	if (tb[IFLA_LINK] && nla_get_u32(tb[IFLA_LINK]))
-		set_integer(L, strcmp(kind, "veth") == 0 ? "peer_index" : "lower_index",
-			    nla_get_u32(tb[IFLA_LINK]));
+	link_info(msg, &info);
+	if (info.kind[0])
+		set_string(L, "kind", info.kind);
+	link_options_push(L, info.kind, info.data);
+	if (info.port)
+		link_port_push(L, info.port);
+	if (strcmp(info.kind, "veth") == 0 && tb[IFLA_LINK])
+		set_integer(L, "peer_index", nla_get_u32(tb[IFLA_LINK]));
+	if (parent)
+		set_integer(L, "parent_index", parent);
+	if (parent && names)
+		set_ifname(L, "parent", names, parent);
 	if (tb[IFLA_LINK_NETNSID])
-		set_integer(L, "peer_netnsid", nla_get_s32(tb[IFLA_LINK_NETNSID]));
+		set_integer(L, strcmp(info.kind, "veth") == 0 ? "peer_netnsid" : "parent_netnsid",
+			    nla_get_s32(tb[IFLA_LINK_NETNSID]));
 }
 
 void link_push(lua_State *L, const struct nlmsghdr *msg, int names)
@@ -181,11 +154,12 @@ void link_push(lua_State *L, const struct nlmsghdr *msg, int names)
 	const struct ifinfomsg *ifi = nlmsg_data(msg);
 	struct nlattr *tb[IFLA_MAX + 1];
 
-	parse(msg, tb);
-	lua_createtable(L, 0, 16);
+	nlmsg_parse((struct nlmsghdr *)(uintptr_t)msg, sizeof(*ifi), tb, IFLA_MAX, NULL);
+	lua_createtable(L, 0, 24);
 	set_integer(L, "index", ifi->ifi_index);
 	set_boolean(L, "up", ifi->ifi_flags & IFF_UP);
 	set_boolean(L, "running", ifi->ifi_flags & IFF_RUNNING);
+	set_boolean(L, "promiscuous", ifi->ifi_flags & IFF_PROMISC);
 	if (tb[IFLA_CARRIER])
 		set_boolean(L, "carrier", nla_get_u8(tb[IFLA_CARRIER]) != 0);
 	if (tb[IFLA_IFNAME])
@@ -194,6 +168,10 @@ void link_push(lua_State *L, const struct nlmsghdr *msg, int names)
 		set_mac(L, tb[IFLA_ADDRESS]);
 	if (tb[IFLA_MTU])
 		set_integer(L, "mtu", nla_get_u32(tb[IFLA_MTU]));
+	if (tb[IFLA_TXQLEN])
+		set_integer(L, "tx_queue_length", nla_get_u32(tb[IFLA_TXQLEN]));
+	if (tb[IFLA_OPERSTATE])
+		set_operstate(L, nla_get_u8(tb[IFLA_OPERSTATE]));
 	if (tb[IFLA_GROUP])
 		set_integer(L, "group", nla_get_u32(tb[IFLA_GROUP]));
 	if (tb[IFLA_IFALIAS])
@@ -203,24 +181,23 @@ void link_push(lua_State *L, const struct nlmsghdr *msg, int names)
 		if (names)
 			set_ifname(L, "master", names, (int)nla_get_u32(tb[IFLA_MASTER]));
 	}
-	set_kind(L, tb);
+	set_kind(L, msg, tb, names);
 	if (tb[IFLA_STATS64])
 		set_stats(L, tb[IFLA_STATS64]);
 }
 
 static bool wanted(const struct link_read_op *o, const struct nlmsghdr *msg)
 {
-	struct nlattr *tb[IFLA_MAX + 1], *data;
-	const char *alias = "";
+	struct nlattr *group = find(msg, IFLA_GROUP), *alias = find(msg, IFLA_IFALIAS);
+	struct link_info info;
 
-	parse(msg, tb);
-	if (tb[IFLA_IFALIAS])
-		alias = nla_get_string(tb[IFLA_IFALIAS]);
-	if (o->alias_prefix && strncmp(alias, o->alias_prefix, strlen(o->alias_prefix)) != 0)
+	if (o->alias_prefix && strncmp(alias ? nla_get_string(alias) : "", o->alias_prefix,
+				       strlen(o->alias_prefix)) != 0)
 		return false;
-	if (o->has_group && (!tb[IFLA_GROUP] || nla_get_u32(tb[IFLA_GROUP]) != o->group))
+	if (o->has_group && (!group || nla_get_u32(group) != o->group))
 		return false;
-	if (o->kind && strcmp(link_kind(tb, &data), o->kind) != 0)
+	link_info(msg, &info);
+	if (o->kind && strcmp(info.kind, o->kind) != 0)
 		return false;
 	return !o->master || link_master(msg) == o->master_index;
 }

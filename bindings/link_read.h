@@ -1,4 +1,4 @@
-/* Reading links: link.get, link.list, and the table that describes a link. */
+/* Reading links: link.get, link.list, link.kinds, and the table that describes a link. */
 #ifndef NERV_BINDINGS_LINK_READ_H
 #define NERV_BINDINGS_LINK_READ_H
 
@@ -25,11 +25,16 @@ int link_run_list(struct op_list *l, struct op *op);
 int link_push_get(lua_State *L, struct op_list *l, struct op *op);
 int link_push_list(lua_State *L, struct op_list *l, struct op *op);
 
+/* link.kinds: a table from kinds of link to whether this kernel has them. */
+int link_run_kinds(struct op_list *l, struct op *op);
+int link_push_kinds(lua_State *L, struct op_list *l, struct op *op);
+
 /* Pushes the table of the link in an RTM_NEWLINK or RTM_DELLINK message. `names` is
  * the stack index of a table from interface indexes to names, or 0. */
 void link_push(lua_State *L, const struct nlmsghdr *msg, int names);
 
-/* The index of the master in such a message; 0: none. */
+/* The index of the master in such a message, and of the link below; 0: none. */
 int link_master(const struct nlmsghdr *msg);
+int link_parent(const struct nlmsghdr *msg);
 
 #endif

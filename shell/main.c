@@ -38,7 +38,8 @@ static const char usage[] =
 	"      --help         show this and exit\n"
 	"      --version      show the version and exit\n"
 	"\n"
-	"Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted.\n";
+	"Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted; of a program that\n"
+	"-c runs in an endpoint its own. A failed `check`, `expect` or scenario is a failure.\n";
 
 enum { OPT_AGENT = 256, OPT_LAB, OPT_TEMPORARY, OPT_KEEP, OPT_DB, OPT_STATE, OPT_NODE, OPT_HELP, OPT_VERSION };
 
@@ -197,22 +198,38 @@ static int exit_status(struct runtime *rt, struct task *main_task)
 	return EXIT_FAILURE;
 }
 
-/* A lab that this shell began ends with it, and before it: the next command finds the
- * machine clean. */
-static void leave(struct runtime *rt)
+/* Verdicts are given, which may clean up. A lab that this shell began ends with it, and
+ * before it: the next command finds the machine clean. Returns the exit status: a check or
+ * a scenario that failed makes a success a failure. */
+static int leave(struct runtime *rt, int status)
 {
 	static const char text[] =
-		"local lab = package.loaded['nerv.lab']\n"
-		"if lab then lab.leave() end\n";
+		"local status = ...\n"
+		"for _, name in ipairs { 'nerv.scenario', 'nerv.checks', 'nerv.lab' } do\n"
+		"  local module = package.loaded[name]\n"
+		"  if module then status = module.leave(status) or status end\n"
+		"end\n"
+		"return status\n";
+	lua_State *L = rt->L;
 	struct task *task;
+	int at;
 
-	rt->has_exit_code = false;
-	if (luaL_loadbuffer(rt->L, text, sizeof(text) - 1, "@nerv:leave") != LUA_OK)
-		return;
-	task_spawn(rt->L, 0, "leave");
-	task = lua_touserdata(rt->L, -1);
+	rt->has_exit_code = rt->was_interrupted = rt->insist = false;
+	if (luaL_loadbuffer(L, text, sizeof(text) - 1, "@nerv:leave") != LUA_OK)
+		return EXIT_FAILURE;
+	lua_pushinteger(L, status);
+	task_spawn(L, 1, "leave");
+	at = lua_gettop(L);
+	task = lua_touserdata(L, at);
 	rt->foreground = task;
 	runtime_run(rt, task);
+	if (rt->has_exit_code)
+		return rt->exit_code;
+	if (task->failed)
+		return rt->was_interrupted ? EXIT_INTERRUPTED : status ? status : EXIT_FAILURE;
+	lua_getiuservalue(L, at, 2);	/* its results */
+	lua_rawgeti(L, -1, 1);
+	return (int)lua_tointeger(L, -1);
 }
 
 static int run(struct runtime *rt, int argc, char **argv)
@@ -240,7 +257,8 @@ static int run(struct runtime *rt, int argc, char **argv)
 	runtime_run(rt, main_task);
 	status = exit_status(rt, main_task);
 	fflush(stdout);
-	leave(rt);
+	status = leave(rt, status);
+	fflush(stdout);
 	return status;
 }
 

@@ -131,6 +131,7 @@ static int l_read(lua_State *L)
 	the_prompt = p;
 	rt->prompt = p;
 	rl_catch_signals = 0;
+	runtime_hide_status(rt);
 	rl_callback_handler_install(lua_tostring(L, 1), on_line);
 	p->active = true;
 	ev_io_init(&p->input, on_input, STDIN_FILENO, EV_READ);

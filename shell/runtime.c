@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,7 +19,7 @@
 /* For the signal handler alone, which has no other way to reach the runtime. */
 static struct runtime *the_runtime;
 
-static double monotonic(void)
+double runtime_now(void)
 {
 	struct timespec ts;
 
@@ -48,7 +49,8 @@ static void on_count(lua_State *L, lua_Debug *ar)
 		lua_pushliteral(L, "interrupted");
 		lua_error(L);
 	}
-	if (rt->deadline > 0 && monotonic() > rt->deadline)
+	if ((rt->deadline > 0 && runtime_now() > rt->deadline) ||
+	    (rt->running && rt->running->deadline > 0 && runtime_now() > rt->running->deadline))
 		luaL_error(L, "it ran for longer than it may");
 }
 
@@ -69,24 +71,63 @@ static void on_interrupt(struct ev_loop *loop, struct ev_async *watcher, int eve
 	}
 }
 
-void runtime_log(struct runtime *rt, const char *text)
+/* With blanks, which every terminal knows. */
+void runtime_hide_status(struct runtime *rt)
+{
+	if (rt->status_width > 0)
+		fprintf(stderr, "\r%*s\r", rt->status_width, "");
+	rt->status_width = 0;
+}
+
+/* As much as fits into the terminal's line. A prompt is not disturbed. */
+static void show_status(struct runtime *rt)
+{
+	struct winsize size = { 0 };
+	int columns = 80, bytes = 0;
+
+	if (rt->prompt || !rt->status[0])
+		return;
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		columns = size.ws_col;
+	for (; rt->status[bytes] && rt->status_width < columns; bytes++)	/* UTF-8: not for each byte */
+		rt->status_width += (rt->status[bytes] & 0xc0) != 0x80;
+	if (rt->status_width == columns) {
+		rt->status_width--;
+		while ((rt->status[--bytes] & 0xc0) == 0x80)
+			;
+	}
+	fprintf(stderr, "%.*s", bytes, rt->status);
+}
+
+/* Before and after output that may go to the terminal. */
+static void begin_output(struct runtime *rt)
 {
 	if (rt->prompt)
 		prompt_hide(rt->prompt);
-	fputs(text, stderr);
+	runtime_hide_status(rt);
+}
+
+static void end_output(struct runtime *rt)
+{
+	if (rt->prompt || rt->status[0])
+		fflush(stdout);
 	if (rt->prompt)
 		prompt_show(rt->prompt);
+	show_status(rt);
+}
+
+void runtime_log(struct runtime *rt, const char *text)
+{
+	begin_output(rt);
+	fputs(text, stderr);
+	end_output(rt);
 }
 
 void runtime_print(struct runtime *rt, const char *text, size_t len)
 {
-	if (rt->prompt)
-		prompt_hide(rt->prompt);
+	begin_output(rt);
 	fwrite(text, 1, len, stdout);
-	if (rt->prompt) {
-		fflush(stdout);
-		prompt_show(rt->prompt);
-	}
+	end_output(rt);
 }
 
 static int l_print(lua_State *L)
@@ -111,6 +152,24 @@ static int l_warn(lua_State *L)
 {
 	lua_pushfstring(L, "%s\n", luaL_checkstring(L, 1));
 	runtime_log(runtime_of(L), lua_tostring(L, -1));
+	return 0;
+}
+
+static int l_has_terminal(lua_State *L)
+{
+	lua_pushboolean(L, isatty(STDERR_FILENO));
+	return 1;
+}
+
+static int l_status(lua_State *L)
+{
+	struct runtime *rt = runtime_of(L);
+
+	if (!isatty(STDERR_FILENO))
+		return 0;
+	runtime_hide_status(rt);
+	snprintf(rt->status, sizeof(rt->status), "%s", luaL_optstring(L, 1, ""));
+	show_status(rt);
 	return 0;
 }
 
@@ -152,7 +211,7 @@ static int l_limited(lua_State *L)
 	int status;
 
 	luaL_checktype(L, 2, LUA_TFUNCTION);
-	rt->deadline = monotonic() + seconds;
+	rt->deadline = runtime_now() + seconds;
 	if (outer > 0 && outer < rt->deadline)
 		rt->deadline = outer;
 	status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
@@ -164,7 +223,7 @@ static int l_limited(lua_State *L)
 
 static int l_monotonic(lua_State *L)
 {
-	lua_pushnumber(L, monotonic());
+	lua_pushnumber(L, runtime_now());
 	return 1;
 }
 
@@ -176,6 +235,10 @@ static const struct fn functions[] = {
 		  { "...", ARG_REST, false, "its arguments", NULL },
 		  { 0 } },
 	  "calls a function that may neither wait nor run for long; returns as pcall does" },
+	{ "has_terminal", l_has_terminal, NULL, "returns whether stderr is a terminal" },
+	{ "status", l_status,
+	  (const struct arg[]){ { "text", ARG_STRING, false, "one line; none by default", NULL }, { 0 } },
+	  "keeps a line below what is printed while no prompt is there; only on a terminal" },
 	{ "now", l_monotonic, NULL, "returns the monotonic clock, in seconds" },
 	{ "log", l_warn,
 	  (const struct arg[]){ { "text", ARG_STRING, true, "one line", NULL }, { 0 } },

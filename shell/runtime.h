@@ -44,6 +44,8 @@ struct runtime {
 	int jobs_in_flight;
 	/* output */
 	struct prompt *prompt;		/* NULL without a terminal */
+	char status[256];		/* the line below what is printed; empty: none */
+	int status_width;		/* columns that it fills on the terminal now */
 	bool was_interrupted;		/* by Ctrl-C: the exit status says so */
 	bool has_exit_code;		/* os.exit was called */
 	int exit_code;
@@ -59,11 +61,18 @@ void runtime_finish(struct runtime *rt);
 /* Runs the loop until `task` has ended or os.exit was asked for. */
 void runtime_run(struct runtime *rt, struct task *task);
 
+/* CLOCK_MONOTONIC, in seconds. */
+double runtime_now(void);
+
 /* Writes a message to stderr (line by line, "nervsh: " is the caller's business);
  * hides and restores the prompt's line around it. */
 void runtime_log(struct runtime *rt, const char *text);
 
 /* Writes to stdout, the same way. */
 void runtime_print(struct runtime *rt, const char *text, size_t len);
+
+/* Takes the status line off the terminal, for what writes there by itself; it comes back
+ * with the next output or change. */
+void runtime_hide_status(struct runtime *rt);
 
 #endif

@@ -471,6 +471,17 @@ static int l_cancel(lua_State *L)
 	return 0;
 }
 
+static int l_limit(lua_State *L)
+{
+	struct task *t = lua_touserdata(L, 1);
+	double seconds = lua_tonumber(L, 2);
+
+	if (!(seconds >= 0))
+		return nerv_error(L, "task:limit: seconds must be 0 or more");
+	t->deadline = runtime_now() + seconds;
+	return 0;
+}
+
 static int l_status(lua_State *L)
 {
 	struct task *t = lua_touserdata(L, 1);
@@ -521,6 +532,11 @@ static const struct fn methods[] = {
 		  { 0 } },
 	  "sleeps until the task has ended; returns whether it has" },
 	{ "cancel", l_cancel, NULL, "makes what the task waits for raise \"canceled\" in it" },
+	{ "limit", l_limit,
+	  (const struct arg[]){
+		  { "seconds", ARG_NUMBER, true, "from now on", NULL },
+		  { 0 } },
+	  "raises an error in the task when it is busy with Lua after that time; one that waits is not woken" },
 	{ "status", l_status, NULL, "returns \"running\", \"waiting\", \"done\" or \"failed\"" },
 	{ 0 }
 };

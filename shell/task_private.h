@@ -23,6 +23,7 @@ struct task {
 	struct wait *waiters;		/* who waits for it: struct joiner */
 	lua_KFunction k;
 	lua_KContext ctx;
+	double deadline;		/* CLOCK_MONOTONIC seconds at which it ends even when it is busy; 0: none */
 	const char *cancel_reason;	/* a literal */
 	bool ready, started, cancelled, done, failed;
 	bool quiet;			/* its error is no news: it was cancelled, or is reported elsewhere */

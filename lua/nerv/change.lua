@@ -3,6 +3,7 @@
 local runtime <const> = require "nerv.runtime"
 local task <const> = require "nerv.task"
 local json <const> = require "nerv.json"
+local progress <const> = require "nerv.progress"
 local registry <const> = require "nerv.registry"
 local state_module <const> = require "nerv.state"
 local suggest <const> = require "nerv.suggest"
@@ -37,9 +38,20 @@ function M.wait_idle(state, find_row)
   end
 end
 
+-- The phase, and who is still at work on it.
+local function describe(change)
+  local waiting = {}
+  for _, node in ipairs(change.nodes) do
+    local report = change.reports[node]
+    if report ~= change.phase and report ~= "converged" then waiting[#waiting + 1] = node end
+  end
+  return ("%s: %s%s"):format(change.text, change.phase, #waiting > 0 and " on " .. table.concat(waiting, ", ") or "")
+end
+
 local function wait_end(state, uuid, watch)
   local limit = runtime.now() + PATIENCE
   local phase
+  local _ <close> = progress.start(function() return describe(state.rows.Change[uuid]) end)
   while true do
     local change = state.rows.Change[uuid]
     if not change then registry.fail("the change vanished from the database") end

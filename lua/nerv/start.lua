@@ -40,7 +40,7 @@ for _, name in ipairs(registry.modules()) do
   if not globals[name] then globals[name] = "nerv." .. name end
 end
 context.globals = globals
-local tools <const> = { "sleep", "timeout", "expect", "spawn" }
+local tools <const> = { "sleep", "timeout", "expect", "check", "scenario", "spawn" }
 for _, name in ipairs(tools) do globals[name] = "nerv.tools" end
 globals.commands = "nerv.command"
 

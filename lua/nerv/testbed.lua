@@ -6,6 +6,7 @@ local lab <const> = require "nerv.lab"
 local network <const> = require "nerv.network"
 local node <const> = require "nerv.node"
 local options <const> = require "nerv.options"
+local progress <const> = require "nerv.progress"
 local runtime <const> = require "nerv.runtime"
 local task <const> = require "nerv.task"
 
@@ -69,7 +70,10 @@ end
 
 local function wait_joined(names)
   local limit = runtime.now() + JOIN_LIMIT
-  for _, name in ipairs(names) do
+  local joined = 0
+  local _ <close> = progress.start(function() return ("testbed: %d of %d nodes have joined"):format(joined, #names) end)
+  for i, name in ipairs(names) do
+    joined = i - 1
     while true do
       local row = lab.state():node(name)
       if row and row.state == "active" then break end

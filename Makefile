@@ -21,7 +21,7 @@ CFLAGS_ALL = -std=gnu11 $(OPT) $(WARN) $(WERROR) $(SAN) $(QUOTE) -I. -I$(BUILD)/
 CFLAGS_GEN = $(filter-out $(WARN) $(WERROR),$(CFLAGS_ALL)) -w
 
 CFLAGS_DEPS = $(shell pkg-config --cflags $(PKGS_COMMON) $(PKGS_SHELL) $(PKGS_NVE) | sed 's/-I/-isystem /g')
-LIBS_SHELL  = $(shell pkg-config --libs $(PKGS_COMMON) $(PKGS_SHELL)) -lreadline -lev -lpthread
+LIBS_SHELL  = $(shell pkg-config --libs $(PKGS_COMMON) $(PKGS_SHELL)) -lreadline -lev -lpcap -lpthread
 LIBS_NVE    = $(shell pkg-config --libs $(PKGS_COMMON) $(PKGS_NVE)) -lpthread
 
 GEN_STAMP := $(BUILD)/gen/.stamp

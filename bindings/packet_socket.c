@@ -6,14 +6,17 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <net/if_arp.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 static const int receive_buffer = 8 * 1024 * 1024;
 
-static int set_up(int fd, const char *link, uint16_t protocol, bool promiscuous)
+static int listen_to(int fd, const char *link, uint16_t protocol, bool promiscuous)
 {
 	struct sockaddr_ll addr = { .sll_family = AF_PACKET };
 	struct packet_mreq membership = { .mr_type = PACKET_MR_PROMISC };
@@ -35,19 +38,56 @@ static int set_up(int fd, const char *link, uint16_t protocol, bool promiscuous)
 	return bind(fd, (struct sockaddr *)&addr, sizeof(addr)) ? -errno : 0;
 }
 
-int packet_open(const char *link, uint16_t protocol, bool promiscuous)
+int packet_open(const char *link, uint16_t protocol, bool promiscuous, const char *filter, char *why, size_t size)
 {
 	/* Protocol 0: nothing arrives before bind, no frame of another interface either. */
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), ret;
 
 	if (fd < 0)
 		return -errno;
-	ret = set_up(fd, link, protocol, promiscuous);
+	ret = if_nametoindex(link) ? 0 : -ENODEV;
+	if (!ret && filter)
+		ret = packet_filter(fd, link, filter, why, size);
+	if (!ret)
+		ret = listen_to(fd, link, protocol, promiscuous);
 	if (ret) {
 		close(fd);
 		return ret;
 	}
 	return fd;
+}
+
+int packet_linktype(int fd, const char *link)
+{
+	struct ifreq request = { 0 };
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", link);
+	if (ioctl(fd, SIOCGIFHWADDR, &request))
+		return -errno;
+	switch (request.ifr_hwaddr.sa_family) {
+	case ARPHRD_ETHER:
+	case ARPHRD_LOOPBACK:
+		return 1;
+	case ARPHRD_NONE:
+	case ARPHRD_TUNNEL:
+	case ARPHRD_TUNNEL6:
+	case ARPHRD_SIT:
+		return 101;
+	default:
+		return -EPFNOSUPPORT;
+	}
+}
+
+int packet_count(int fd, struct packet_counts *counts)
+{
+	struct tpacket_stats stats;
+	socklen_t len = sizeof(stats);
+
+	if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len))
+		return -errno;
+	counts->received += stats.tp_packets;
+	counts->dropped += stats.tp_drops;
+	return 0;
 }
 
 static void read_control(struct msghdr *msg, struct packet_info *info)
@@ -59,12 +99,13 @@ static void read_control(struct msghdr *msg, struct packet_info *info)
 		if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA) {
 			memcpy(&aux, CMSG_DATA(c), sizeof(aux));
 			info->has_vlan = aux.tp_status & TP_STATUS_VLAN_VALID;
+			info->sum_pending = aux.tp_status & TP_STATUS_CSUMNOTREADY;
 			info->vlan_tci = aux.tp_vlan_tci;
 			info->vlan_tpid = aux.tp_status & TP_STATUS_VLAN_TPID_VALID ? aux.tp_vlan_tpid
 										    : ETH_P_8021Q;
 		} else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
 			memcpy(&ts, CMSG_DATA(c), sizeof(ts));
-			info->time = (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+			info->time = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 		}
 	}
 }

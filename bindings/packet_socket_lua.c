@@ -1,39 +1,19 @@
-/* The Lua module `packet`. */
+/* Packet sockets: the class, opening, sending, closing. */
 #include <errno.h>
-#include <ev.h>
 #include <lauxlib.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bindings/packet_socket.h"
+#include "bindings/packet_handle.h"
 #include "bindings/process_netns.h"
 #include "shell/registry.h"
 #include "shell/runtime.h"
-#include "shell/worker.h"
 
 static const char class_name[] = "packet";
 
-enum { FRAME_LEAST = 14, FRAME_MOST = 256 * 1024 };	/* GSO frames pass 64 KiB */
-
-struct packet {
-	struct job job;			/* first: opening, and closing when promiscuous */
-	struct wait reader, writer;
-	struct ev_io readable, writable;
-	struct ev_timer timer;
-	struct ev_loop *loop;
-	int fd;				/* -1: closed */
-	int netns_fd, result;
-	bool promiscuous, timed_out;
-	uint16_t protocol;
-	char link[IFNAMSIZ];
-	char netns[160];
-	uint8_t *frame;			/* FRAME_MOST bytes, in user value 1 */
-};
-
-static void stop_reading(struct packet *p)
+void packet_stop_reading(struct packet *p)
 {
 	ev_io_stop(p->loop, &p->readable);
 	ev_timer_stop(p->loop, &p->timer);
@@ -46,7 +26,7 @@ static struct packet *packet_of(struct wait *w, size_t offset)
 
 static void cancel_read(struct wait *w)
 {
-	stop_reading(packet_of(w, offsetof(struct packet, reader)));
+	packet_stop_reading(packet_of(w, offsetof(struct packet, reader)));
 }
 
 static void cancel_write(struct wait *w)
@@ -62,7 +42,7 @@ static void on_readable(struct ev_loop *loop, struct ev_io *io, int events)
 
 	(void)loop;
 	(void)events;
-	stop_reading(p);
+	packet_stop_reading(p);
 	wait_done(&p->reader);
 }
 
@@ -73,7 +53,7 @@ static void on_timeout(struct ev_loop *loop, struct ev_timer *timer, int events)
 	(void)loop;
 	(void)events;
 	p->timed_out = true;
-	stop_reading(p);
+	packet_stop_reading(p);
 	wait_done(&p->reader);
 }
 
@@ -91,7 +71,7 @@ static int detach(struct packet *p)
 {
 	int fd = p->fd;
 
-	stop_reading(p);
+	packet_stop_reading(p);
 	ev_io_stop(p->loop, &p->writable);
 	p->fd = -1;
 	wait_done(&p->reader);
@@ -114,7 +94,7 @@ static int collect(lua_State *L)
 
 static struct packet *packet_new(lua_State *L)
 {
-	struct packet *p = lua_newuserdatauv(L, sizeof(*p), 1);
+	struct packet *p = lua_newuserdatauv(L, sizeof(*p), 2);
 
 	memset(p, 0, sizeof(*p));
 	p->fd = p->netns_fd = -1;
@@ -142,10 +122,24 @@ static void run_open(struct job *job)
 		if (p->result)
 			return;
 	}
-	p->fd = packet_open(p->link, p->protocol, p->promiscuous);
-	p->result = p->fd < 0 ? p->fd : 0;
+	p->fd = packet_open(p->link, p->protocol, p->promiscuous, p->filter, p->why, sizeof(p->why));
+	p->result = p->fd;
+	if (p->fd >= 0)
+		p->linktype = p->result = packet_linktype(p->fd, p->link);
 	if (p->netns_fd >= 0)
 		worker_leave_netns();
+}
+
+static int refused(lua_State *L, const struct packet *p)
+{
+	const char *in = *p->netns ? " in " : "";
+
+	if (!*p->why)
+		return nerv_fail(L, p->result, "packet socket on %s%s%s", p->link, in, p->netns);
+	lua_pushnil(L);
+	lua_pushfstring(L, "packet socket on %s%s%s: filter '%s': %s", p->link, in, p->netns, p->filter, p->why);
+	lua_pushstring(L, errno_name(p->result));
+	return 3;
 }
 
 static int opened(lua_State *L, int status, lua_KContext idx)
@@ -156,16 +150,27 @@ static int opened(lua_State *L, int status, lua_KContext idx)
 	if (p->netns_fd >= 0)
 		close(p->netns_fd);
 	p->netns_fd = -1;
-	if (p->result)
-		return nerv_fail(L, p->result, *p->netns ? "packet socket on %s in %s"
-							 : "packet socket on %s", p->link, p->netns);
+	if (p->result < 0)
+		return refused(L, p);
 	ev_io_set(&p->readable, p->fd, EV_READ);
 	ev_io_set(&p->writable, p->fd, EV_WRITE);
 	lua_settop(L, (int)idx);
 	return 1;
 }
 
-static int l_open(lua_State *L)
+/* The table may change while the worker reads it. */
+static void keep_filter(lua_State *L, struct packet *p)
+{
+	const char *filter = field_string(L, 1, "filter", NULL);
+
+	if (!filter)
+		return;
+	p->filter = lua_newuserdatauv(L, strlen(filter) + 1, 0);
+	strcpy(p->filter, filter);
+	lua_setiuservalue(L, -2, 2);
+}
+
+int packet_l_open(lua_State *L)
 {
 	struct packet *p = packet_new(L);
 	const char *link = field_string(L, 1, "link", "");
@@ -178,6 +183,7 @@ static int l_open(lua_State *L)
 	snprintf(p->link, sizeof(p->link), "%s", link);
 	p->protocol = (uint16_t)protocol;
 	p->promiscuous = field_boolean(L, 1, "promiscuous", false);
+	keep_filter(L, p);
 	if (field_present(L, 1, "netns")) {
 		p->netns_fd = process_netns_open(L, 1, "netns", p->netns, sizeof(p->netns));
 		if (p->netns_fd < 0)
@@ -187,78 +193,26 @@ static int l_open(lua_State *L)
 	return worker_call(L, lua_gettop(L), &p->job, lua_gettop(L), opened);
 }
 
-static struct packet *check(lua_State *L)
+struct packet *packet_check_handle(lua_State *L)
 {
-	struct packet *p = luaL_checkudata(L, 1, class_name);
+	return luaL_checkudata(L, 1, class_name);
+}
+
+struct packet *packet_check_open(lua_State *L)
+{
+	struct packet *p = packet_check_handle(L);
 
 	if (p->fd < 0)
 		nerv_error(L, "the packet socket on %s is closed", p->link);
 	return p;
 }
 
-static int push_closed(lua_State *L, struct packet *p)
+int packet_push_closed(lua_State *L, const struct packet *p)
 {
 	lua_pushnil(L);
 	lua_pushfstring(L, "%s: closed meanwhile", p->link);
 	lua_pushliteral(L, "closed");
 	return 3;
-}
-
-static int push_frame(lua_State *L, struct packet *p, size_t len, const struct packet_info *info)
-{
-	lua_pushlstring(L, (const char *)p->frame, len < FRAME_MOST ? len : FRAME_MOST);
-	lua_createtable(L, 0, 3);
-	lua_pushboolean(L, info->outgoing);
-	lua_setfield(L, -2, "outgoing");
-	lua_pushnumber(L, info->time);
-	lua_setfield(L, -2, "time");
-	if (info->has_vlan) {
-		lua_pushinteger(L, info->vlan_tci);
-		lua_setfield(L, -2, "vlan");
-	}
-	return 2;
-}
-
-static int receive_go(lua_State *L, int status, lua_KContext ctx)
-{
-	struct packet *p = luaL_checkudata(L, 1, class_name);
-	struct packet_info info;
-	ssize_t n;
-
-	(void)ctx;
-	if (p->fd < 0)
-		return push_closed(L, p);
-	if (p->reader.task)
-		return nerv_error(L, "%s: another task is receiving from it already", p->link);
-	n = packet_receive(p->fd, p->frame, FRAME_MOST, &info);
-	if (n >= 0) {
-		stop_reading(p);
-		return push_frame(L, p, (size_t)n, &info);
-	}
-	if (n != -EAGAIN)
-		return nerv_fail(L, (int)n, "%s", p->link);
-	if (status == LUA_YIELD && p->timed_out) {
-		lua_pushnil(L);
-		lua_pushfstring(L, "%s: no frame within %f s", p->link, lua_tonumber(L, 2));
-		lua_pushliteral(L, "timeout");
-		return 3;
-	}
-	p->timed_out = false;
-	if (lua_isnumber(L, 2)) {
-		ev_now_update(p->loop);
-		ev_timer_set(&p->timer, lua_tonumber(L, 2), 0);
-		ev_timer_start(p->loop, &p->timer);
-	}
-	ev_io_start(p->loop, &p->readable);
-	return task_wait(L, &p->reader, 0, receive_go);
-}
-
-static int l_recv(lua_State *L)
-{
-	check(L);
-	if (lua_isnumber(L, 2) && !(lua_tonumber(L, 2) >= 0))
-		return nerv_error(L, "packet:recv: timeout must be 0 or more");
-	return receive_go(L, LUA_OK, 0);
 }
 
 static int send_go(lua_State *L, int status, lua_KContext ctx)
@@ -271,7 +225,7 @@ static int send_go(lua_State *L, int status, lua_KContext ctx)
 	(void)status;
 	(void)ctx;
 	if (p->fd < 0)
-		return push_closed(L, p);
+		return packet_push_closed(L, p);
 	if (p->writer.task)
 		return nerv_error(L, "%s: another task is sending on it already", p->link);
 	do
@@ -289,7 +243,7 @@ static int send_go(lua_State *L, int status, lua_KContext ctx)
 
 static int l_send(lua_State *L)
 {
-	check(L);
+	packet_check_open(L);
 	if (lua_rawlen(L, 2) < FRAME_LEAST)
 		return nerv_error(L, "packet:send: a frame has %d bytes at least", FRAME_LEAST);
 	return send_go(L, LUA_OK, 0);
@@ -320,6 +274,27 @@ static int l_close(lua_State *L)
 	return worker_call(L, 1, &p->job, 0, closed);
 }
 
+static int l_statistics(lua_State *L)
+{
+	struct packet *p = packet_check_open(L);
+	int ret = packet_count(p->fd, &p->counts);
+
+	if (ret)
+		return nerv_fail(L, ret, "%s", p->link);
+	lua_createtable(L, 0, 2);
+	lua_pushinteger(L, (lua_Integer)p->counts.received);
+	lua_setfield(L, -2, "received");
+	lua_pushinteger(L, (lua_Integer)p->counts.dropped);
+	lua_setfield(L, -2, "dropped");
+	return 1;
+}
+
+static int l_linktype(lua_State *L)
+{
+	lua_pushinteger(L, packet_check_open(L)->linktype);
+	return 1;
+}
+
 static int l_tostring(lua_State *L)
 {
 	struct packet *p = luaL_checkudata(L, 1, class_name);
@@ -328,16 +303,6 @@ static int l_tostring(lua_State *L)
 	return 1;
 }
 
-static const struct arg open_args[] = {
-	{ "options", ARG_TABLE, true, "where, and what",
-	  (const struct arg[]){
-		  { "link", ARG_STRING, true, "name of the interface", NULL },
-		  { "netns", ARG_NETNS, false, "network namespace of the interface", NULL },
-		  { "protocol", ARG_INTEGER, false, "ethertype of incoming frames; by default all, both ways", NULL },
-		  { "promiscuous", ARG_BOOLEAN, false, "true: frames for other addresses, too", NULL },
-		  { 0 } } },
-	{ 0 }
-};
 static const struct arg send_args[] = {
 	{ "frame", ARG_BYTES, true, "with its Ethernet header, without checksum", NULL }, { 0 }
 };
@@ -345,29 +310,46 @@ static const struct arg recv_args[] = {
 	{ "timeout", ARG_NUMBER, false, "longest time to wait, in seconds; by default for ever", NULL },
 	{ 0 }
 };
+static const struct arg frames_args[] = {
+	{ "timeout", ARG_NUMBER, false, "seconds without a frame that end the loop; by default none do", NULL },
+	{ 0 }
+};
+static const struct arg records_args[] = {
+	{ "timeout", ARG_NUMBER, false, "longest time to wait, in seconds; by default for ever", NULL },
+	{ "count", ARG_INTEGER, false, "frames at most; by default 256", NULL },
+	{ "snaplen", ARG_INTEGER, false, "bytes of each frame to keep; by default all", NULL },
+	{ 0 }
+};
 
 static const struct fn methods[] = {
-	{ "send", l_send, send_args, "sends a frame; returns true" },
-	{ "recv", l_recv, recv_args,
-	  "returns the next frame and {outgoing=, vlan= tag if it had one, time= seconds since 1970}" },
-	{ "close", l_close, NULL, "closes the socket" },
+	{ "send", l_send, send_args, "sends a frame; waits while the interface takes none; returns true",
+	  "link.set{ name = \"lo\", up = true }\n"
+	  "local s <close> = packet.open{ link = \"lo\" }\n"
+	  "s:send(packet.build{ { type = \"ethernet\", src = \"02:00:00:00:00:01\", dst = \"02:00:00:00:00:02\",\n"
+	  "  ethertype = 0x88b5 }, \"hello\" })" },
+	{ "recv", packet_l_recv, recv_args,
+	  "returns the next frame and {time= seconds since 1970, time_ns= the same in whole nanoseconds, outgoing=, "
+	  "length= in bytes, checksum_pending= a device was to fill it in, vlan= tag if it had one}" },
+	{ "frames", packet_l_frames, frames_args,
+	  "iterates: each turn gives what recv returns; ends with the time limit or when the socket is closed",
+	  "link.set{ name = \"lo\", up = true }\n"
+	  "local s <close> = packet.open{ link = \"lo\", filter = \"ether proto 0x88b5\" }\n"
+	  "s:send((\"\\0\"):rep(12) .. \"\\x88\\xb5hello\")\n"
+	  "for frame, info in s:frames(0.1) do print(#frame, info.outgoing) end" },
+	{ "records", packet_l_records, records_args,
+	  "returns the next frames as records of a pcap file with nanoseconds, and how many there are" },
+	{ "statistics", l_statistics, NULL,
+	  "returns {received= frames that passed the filter, dropped= those of them that found no room}" },
+	{ "linktype", l_linktype, NULL, "returns what frames begin with, as pcap files number it: 1 Ethernet, 101 IP" },
+	{ "close", l_close, NULL, "closes the socket; whoever waits on it gets \"closed\"" },
 	{ 0 }
 };
 
-static const struct fn functions[] = {
-	{ "open", l_open, open_args, "opens a packet socket on an interface; returns its handle" },
-	{ 0 }
-};
-
-static int init(lua_State *L)
+void packet_class_open(lua_State *L)
 {
 	registry_class(L, class_name, "a raw socket on an interface", methods, collect);
 	luaL_getmetatable(L, class_name);
 	lua_pushcfunction(L, l_tostring);
 	lua_setfield(L, -2, "__tostring");
 	lua_pop(L, 1);
-	return 1;
 }
-
-NERV_MODULE(packet, .name = "packet", .text = "frames of an interface, sent and received raw",
-	    .functions = functions, .init = init);

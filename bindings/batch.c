@@ -13,6 +13,8 @@ static const struct verb *const verbs[] = {
 	&verb_address_add, &verb_address_delete,
 	&verb_route_add, &verb_route_delete,
 	&verb_qdisc_add, &verb_qdisc_set, &verb_qdisc_delete,
+	&verb_class_add, &verb_class_set, &verb_class_delete,
+	&verb_filter_add, &verb_filter_delete,
 	&verb_sysctl_set, &verb_ethtool_set,
 };
 

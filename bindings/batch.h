@@ -10,6 +10,8 @@ extern const struct verb verb_link_delete_group, verb_link_delete_many;
 extern const struct verb verb_address_add, verb_address_delete;
 extern const struct verb verb_route_add, verb_route_delete;
 extern const struct verb verb_qdisc_add, verb_qdisc_set, verb_qdisc_delete;
+extern const struct verb verb_class_add, verb_class_set, verb_class_delete;
+extern const struct verb verb_filter_add, verb_filter_delete;
 extern const struct verb verb_sysctl_set;
 extern const struct verb verb_ethtool_set;
 

@@ -198,9 +198,11 @@ static int run_list(struct op_list *l, struct op *op)
 
 static void push_qdisc(lua_State *L, const struct nlmsghdr *msg, int names)
 {
+	const struct tcmsg *tcm = nlmsg_data(msg);
 	struct nlattr *tb[TCA_MAX + 1];
 	const struct qdisc_kind *k = qdisc_kind_find(tc_push_common(L, msg, names, tb));
 
+	tc_set_handle(L, "handle", tcm->tcm_handle);
 	if (k && k->set && tb[TCA_OPTIONS])
 		k->set(L, tb[TCA_OPTIONS]);
 }

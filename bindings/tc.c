@@ -156,15 +156,15 @@ const char *tc_push_common(lua_State *L, const struct nlmsghdr *msg, int names, 
 	set_string(L, "kind", kind);
 	set_integer(L, "index", tcm->tcm_ifindex);
 	set_ifname(L, "link", names, tcm->tcm_ifindex);
-	tc_set_handle(L, "handle", tcm->tcm_handle);
 	tc_set_handle(L, "parent", tcm->tcm_parent);
 	if (tb[TCA_STATS2])
 		set_stats(L, tb[TCA_STATS2]);
 	return kind;
 }
 
-/* Asks for `kind` on lo: whatever else the kernel refuses, -ENOENT means that it is not there. */
-static int probe_one(struct nlconn *conn, int type, const char *kind, struct fault *f)
+/* Asks for `kind` on lo: whatever else the kernel refuses, -ENOENT means that it is not
+ * there. Filters of one priority are of one kind. */
+static int probe_one(struct nlconn *conn, int type, const char *kind, int priority, struct fault *f)
 {
 	const bool hook = strcmp(kind, "clsact") == 0 || strcmp(kind, "ingress") == 0;
 	struct tcmsg *tcm;
@@ -176,7 +176,7 @@ static int probe_one(struct nlconn *conn, int type, const char *kind, struct fau
 	tcm->tcm_parent = hook ? TC_H_INGRESS : TC_H_ROOT;
 	if (type == RTM_NEWTFILTER) {
 		tcm->tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS);
-		tcm->tcm_info = TC_H_MAKE(1 << 16, htons(ETH_P_ALL));
+		tcm->tcm_info = TC_H_MAKE((uint32_t)priority << 16, htons(ETH_P_ALL));
 	}
 	if (nla_put_string(msg, TCA_KIND, kind)) {
 		nlmsg_free(msg);
@@ -195,11 +195,11 @@ int tc_probe(struct op_list *l, int type, const char *const *kinds, int n, bool 
 	ret = nlconn_open(&conn, &l->fault);
 	worker_leave_netns();
 	if (!ret && type == RTM_NEWTFILTER)	/* filters need a place */
-		ret = probe_one(&conn, RTM_NEWQDISC, "clsact", &l->fault);
+		ret = probe_one(&conn, RTM_NEWQDISC, "clsact", 0, &l->fault);
 	for (int i = 0; !ret && i < n; i++) {
 		struct fault f;
 
-		there[i] = probe_one(&conn, type, kinds[i], &f) != -ENOENT;
+		there[i] = probe_one(&conn, type, kinds[i], i + 1, &f) != -ENOENT;
 	}
 	nlconn_close(&conn);
 	return ret;

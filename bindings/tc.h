@@ -40,9 +40,9 @@ int tc_push_list(lua_State *L, struct op_list *l, const struct tc_op *o,
  * for 0. */
 void tc_set_handle(lua_State *L, const char *key, uint32_t handle);
 
-/* Pushes a table with kind, index, link, handle and parent, and from TCA_STATS2 stats
- * where there are any; fills tb[TCA_MAX + 1]. Returns the kind, which lives as long as
- * the message. */
+/* Pushes a table with kind, index, link and parent, and from TCA_STATS2 stats where
+ * there are any; fills tb[TCA_MAX + 1]. Returns the kind, which lives as long as the
+ * message. */
 const char *tc_push_common(lua_State *L, const struct nlmsghdr *msg, int names,
 			   struct nlattr **tb);
 

@@ -6,7 +6,7 @@ self = false                -- a method need not use `self`
 -- Every global of the shell: the modules of bindings/ and shell/ and those that lua/nerv/start.lua names.
 local shell = {
   "address", "archetype", "batch", "cgroup", "cidr", "commands", "digest", "ethtool", "expect", "file", "help", "inet", "json",
-  "lab", "link", "netns", "network", "node", "nve", "ovsdb", "packet", "process", "prompt", "qdisc",
+  "lab", "link", "netns", "network", "node", "nve", "ovsdb", "packet", "pcap", "process", "prompt", "qdisc",
   "registry", "route", "runtime", "sleep", "spawn", "stream", "sysctl", "task", "testbed", "timeout",
 }
 

@@ -1,5 +1,12 @@
 -- A layer-2 network: an Ethernet bridge on each node, joined to the others by the NVE.
 -- It assumes nothing about what the frames carry.
+-- NERV configures the interface: what routers advertise is not taken.
+local function ipv6_on(need, ns, link)
+  local deaf = need.sysctl { netns = ns, name = ("net.ipv6.conf.%s.accept_ra"):format(link.name), value = 0,
+    after = { link } }
+  return need.sysctl { netns = ns, name = "net.ipv6.conf.all.disable_ipv6", value = 0, otherwise = 1, after = { deaf } }
+end
+
 return archetype {
   name = "bridge",
   summary = "Ethernet network on a bridge; no addresses, any protocol",
@@ -12,6 +19,7 @@ return archetype {
   endpoint = {
     mac = { type = "mac", doc = "fixed MAC address; by default one is allocated" },
     loopback = { type = "boolean", default = false, doc = "bring up `lo` in the endpoint's namespace" },
+    ipv6 = { type = "boolean", default = false, doc = "turn IPv6 on in the endpoint's namespace" },
   },
 
   on_network = function(need, net)
@@ -29,9 +37,9 @@ return archetype {
   end,
 
   on_endpoint = function(need, net, ep)
-    local ns = need.netns { loopback = ep.loopback }
+    local ns = need.netns { loopback = ep.loopback, ipv6 = ep.ipv6 }
     local link = need.link { kind = "veth", name = "eth0", netns = ns, mac = ep.mac, mtu = net.mtu,
       up = true, peer = { master = net.made.bridge, up = true } }
-    return { netns = ns, link = link }
+    return { netns = ns, link = link, ipv6 = ep.ipv6 and ipv6_on(need, ns, link) }
   end,
 }

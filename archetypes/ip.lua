@@ -1,26 +1,137 @@
--- An IPv4 network: a bridge, and an address for each endpoint.
+-- An IP network: a bridge, and addresses for each endpoint. What the network itself answers is an
+-- endpoint of its own, in a namespace on the network's home: router, DHCP and DNS.
+
+-- Whether something of the network answers on its home.
+local function has_gateway(net) return net.gateway or net.dhcp or net.dns end
+
+-- Both families alike: the range, its gateway, and the endpoint's address.
+local function families(net, ep)
+  local list = {}
+  for _, f in ipairs { { "subnet", "address" }, { "subnet6", "address6" } } do
+    local range = net[f[1]]
+    if range then
+      list[#list + 1] = { range = range, prefix = cidr.prefix(range), gateway = cidr.gateway(range),
+        address = ep and ep[f[2]], v6 = f[1] == "subnet6" }
+    end
+  end
+  return list
+end
+
+local function address(need, nic, ip, family)
+  need.address { link = nic.link, address = ip .. "/" .. family.prefix, after = { nic.ipv6 or nil } }
+end
+
+-- dnsmasq knows the endpoints by the files that on_member makes, one for each: it sees new ones by itself.
+local function server_command(net)
+  local argv = { "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--no-hosts", "--no-resolv",
+    "--no-ping", "--interface=eth0", "--log-facility=-", "--dhcp-leasefile=/dev/null", "--dhcp-authoritative",
+    "--port=" .. (net.dns and 53 or 0) }
+  local function add(fmt, ...) argv[#argv + 1] = fmt:format(...) end
+  if net.dns then
+    add("--hostsdir=${run}/files/%s+dns", net.path)
+    add("--domain=%s", net.domain or net.name)
+    add("--local=/%s/", net.domain or net.name)
+    for _, server in ipairs(net.forwarders) do add("--server=%s", server) end
+  end
+  if not net.dhcp then return argv end
+  add("--dhcp-hostsdir=${run}/files/%s+dhcp", net.path)
+  add("--dhcp-option=option:mtu,%d", net.mtu)
+  for _, f in ipairs(families(net)) do
+    add(f.v6 and "--dhcp-range=%s,static,%d" or "--dhcp-range=%s,static", f.range:match("^[^/]+"), f.prefix)
+    if f.v6 then
+      argv[#argv + 1] = "--enable-ra"
+      if net.dns then add("--dhcp-option=option6:dns-server,[%s]", f.gateway) end
+    else
+      if net.gateway then add("--dhcp-option=option:router,%s", f.gateway) else add("--dhcp-option=option:router") end
+      if net.dns then add("--dhcp-option=option:dns-server,%s", f.gateway) end
+    end
+  end
+  return argv
+end
+
+-- A file of one host in a directory that dnsmasq watches. It does not forget leases of a host that is no more.
+local function member_file(need, net, what, name, text)
+  return need.file { dir = net.path .. "/" .. what, name = name, text = text,
+    reload = net.dhcp and { id = net.path, name = "dnsmasq" } or nil }
+end
+
+-- Lines of a hosts file; `field` of a family is the address.
+local function names(net, name, field, list)
+  local lines = {}
+  for i, f in ipairs(list) do lines[i] = ("%s %s %s.%s\n"):format(f[field], name, name, net.domain or net.name) end
+  return table.concat(lines)
+end
+
+-- The router's side of the network, and what it serves.
+local function gateway(need, net, lan)
+  local nic = lan:endpoint { name = "gateway", mac = net.own_mac, loopback = true, ipv6 = net.subnet6 ~= nil }
+  for _, f in ipairs(families(net)) do
+    address(need, nic, f.gateway, f)
+    if net.gateway then
+      need.sysctl { netns = nic.netns, value = 1,
+        name = f.v6 and "net.ipv6.conf.all.forwarding" or "net.ipv4.ip_forward" }
+    end
+  end
+  local before = { nic.link }   -- dnsmasq watches directories that are there when it starts
+  local function file(what, text) before[#before + 1] = member_file(need, net, what, "gateway", text) end
+  if net.dhcp then file("dhcp", "# leases of " .. net.path .. "\n") end
+  if net.dns then file("dns", names(net, "gateway", "gateway", families(net))) end
+  if #before > 1 then
+    need.service { name = "dnsmasq", netns = nic.netns, argv = server_command(net), after = before }
+  end
+end
+
 return archetype {
   name = "ip",
-  summary = "IPv4 network on a bridge; each endpoint has an address",
+  summary = "IP network on a bridge; each endpoint has an address",
   uses = { "bridge" },
   ports = { "data" },
 
   network = {
-    subnet = { type = "cidr", required = true, doc = "address range" },
+    subnet = { type = "cidr4", doc = "IPv4 range; this or `subnet6` is needed, or both" },
+    subnet6 = { type = "cidr6", doc = "IPv6 range" },
     mtu = { type = "mtu", default = 1500, doc = "largest IP packet, in bytes" },
+    gateway = { type = "boolean", default = false, doc = "a router at the first address of each range" },
+    dhcp = { type = "boolean", default = false, doc = "lease the endpoints' addresses by DHCP" },
+    dns = { type = "boolean", default = false, doc = "answer names of endpoints at the gateway's address" },
+    domain = { type = "name", doc = "of the endpoints' names; by default the network's name" },
+    forwarders = { type = "table", default = {}, doc = "addresses of name servers that know other names" },
   },
   endpoint = {
-    address = { type = "address", allocate = "subnet", doc = "fixed address; by default the next free one" },
+    address = { type = "address4", allocate = "subnet", doc = "fixed IPv4 address; by default the next free one" },
+    address6 = { type = "address6", allocate = "subnet6", doc = "fixed IPv6 address; by default the next free one" },
     mac = { type = "mac", doc = "fixed MAC address; by default one is allocated" },
   },
 
+  check = function(net)
+    if not net.subnet and not net.subnet6 then return "option 'subnet' is missing (IPv4 range), or subnet6" end
+  end,
+
   on_network = function(need, net)
-    return { lan = need.network { archetype = "bridge", name = "lan", port = "data", mtu = net.mtu } }
+    local lan = need.network { archetype = "bridge", name = "lan", port = "data", mtu = net.mtu }
+    if net.node == net.home and has_gateway(net) then gateway(need, net, lan) end
+    return { lan = lan }
   end,
 
   on_endpoint = function(need, net, ep)
-    local nic = net.made.lan:endpoint { mac = ep.mac, loopback = true }
-    need.address { link = nic.link, address = ep.address .. "/" .. cidr.prefix(net.subnet) }
+    local nic = net.made.lan:endpoint { mac = ep.mac, loopback = true, ipv6 = net.subnet6 ~= nil }
+    for _, f in ipairs(families(net, ep)) do
+      address(need, nic, f.address, f)
+      if net.gateway then
+        need.route { netns = nic.netns, to = "default", via = f.gateway, link = nic.link }
+      end
+    end
     return nic
+  end,
+
+  on_member = function(need, net, ep)
+    local list = families(net, ep)
+    if net.dhcp then
+      local line = { ep.mac }
+      for _, f in ipairs(list) do line[#line + 1] = f.v6 and "[" .. f.address .. "]" or f.address end
+      line[#line + 1] = ep.name
+      member_file(need, net, "dhcp", ep.name, table.concat(line, ",") .. "\n")
+    end
+    if net.dns then member_file(need, net, "dns", ep.name, names(net, ep.name, "address", list)) end
   end,
 }

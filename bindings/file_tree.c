@@ -80,11 +80,14 @@ static int fill_file(int fd, const void *bytes, size_t len, int mode)
 	return ret;
 }
 
-/* A name of its own beside the file: two writers at once must not share one. */
+/* A name of its own beside the file: two writers at once must not share one. Hidden: who reads all files
+ * of a directory shall not take it for one of them. */
 static int write_beside(const char *path, const void *bytes, size_t len, int mode)
 {
+	const char *slash = strrchr(path, '/');
+	int dir = slash ? (int)(slash + 1 - path) : 0;
 	char temporary[PATH_MAX];
-	int fd, ret, n = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
+	int fd, ret, n = snprintf(temporary, sizeof(temporary), "%.*s.%s.XXXXXX", dir, path, path + dir);
 
 	if (n < 0 || n >= (int)sizeof(temporary))
 		return -ENAMETOOLONG;

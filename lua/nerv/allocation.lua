@@ -106,10 +106,15 @@ end
 
 --- A MAC address that depends on the names only, so that a testbed has the same one tomorrow.
 -- Locally administered, unicast.
+function M.derived_mac(network_name, endpoint_name, try)
+  local hash = digest.sha256(("%s\0%s\0%d"):format(network_name, endpoint_name, try))
+  return "02" .. hash:sub(1, 10):gsub("..", ":%0")
+end
+
+--- A derived MAC address that is free.
 function Picker:mac(network_name, endpoint_name)
   for try = 0, 1000 do
-    local hash = digest.sha256(("%s\0%s\0%d"):format(network_name, endpoint_name, try))
-    local mac = "02" .. hash:sub(1, 10):gsub("..", ":%0")
+    local mac = M.derived_mac(network_name, endpoint_name, try)
     if not self:is_taken("mac", mac) then return mac, self:take("mac", mac) end
   end
   return nil, "no free MAC address"

@@ -14,11 +14,11 @@ local M = {}
 
 local fields <const> = { name = "string", summary = "string", network = "table",
   endpoint = "table", ports = "table", uses = "table", on_network = "function",
-  on_endpoint = "function", internal = "boolean" }
+  on_endpoint = "function", on_member = "function", check = "function", internal = "boolean" }
 
 -- What networks and endpoints have in any archetype; see needs.lua.
 local reserved <const> = { name = true, archetype = true, node = true, home = true, nodes = true,
-  ports = true, group = true, facts = true, edge = true, made = true, path = true, id = true }
+  ports = true, group = true, own_mac = true, facts = true, edge = true, made = true, path = true, id = true }
 
 -- What archetype{ ... } has seen.
 local defined <const> = setmetatable({}, { __mode = "k" })
@@ -228,7 +228,7 @@ function M.expand(name, given, more)
   if not net then registry.fail(message) end
   net.name, net.node = more.name or name, more.node or "node"
   net.home, net.nodes = more.home or net.node, more.nodes or { net.node }
-  net.ports, net.edge = more.ports or {}, more.edge
+  net.ports, net.edge, net.own_mac = more.ports or {}, more.edge, "02:00:00:00:00:fe"
   for i, port in ipairs(def.ports) do
     net.ports[port] = net.ports[port] or { tag = 99 + i, number = 15 + i }
   end
@@ -245,11 +245,11 @@ function M.expand(name, given, more)
   net.made = made
   for _, endpoint in ipairs(more.endpoints or {}) do
     local values = options.join(endpoint)
-    values.name = nil
+    values.name, values.node = nil, nil
     local ep
     ep, message = options.check("archetype.expand: endpoint", def.endpoint, values)
     if not ep then registry.fail(message) end
-    ep.name, ep.mac = endpoint.name, ep.mac or "02:00:00:00:00:01"
+    ep.name, ep.node, ep.mac = endpoint.name, endpoint.node or net.node, ep.mac or "02:00:00:00:00:01"
     collect(needs.endpoint(def, net, ep))
   end
   return result

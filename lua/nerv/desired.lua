@@ -4,8 +4,9 @@
 -- run. It answers
 --   view:network(name)         { name, digest, options, home, nodes, ports, group }, or nil
 --   view:endpoint(net, name)   { name, node, mac, options, allocated }, or nil
---   view:endpoint_names(net)   names of the network's endpoints on this node
+--   view:endpoint_names(net, all)   names of the network's endpoints on this node, or on all nodes
 --   view:archetypes()          archetype rows by digest
+local allocation <const> = require "nerv.allocation"
 local archetypes <const> = require "nerv.archetype"
 local needs <const> = require "nerv.needs"
 local options <const> = require "nerv.options"
@@ -40,10 +41,10 @@ function View:endpoint(net, name)
     allocated = json.decode(row.allocated) or {} }
 end
 
-function View:endpoint_names(net)
+function View:endpoint_names(net, all)
   local network = self.state:network(net)
   local names = {}
-  for _, row in ipairs(network and self.state:endpoints(network._uuid, self.node) or {}) do
+  for _, row in ipairs(network and self.state:endpoints(network._uuid, not all and self.node or nil) or {}) do
     names[#names + 1] = row.name
   end
   return names
@@ -75,13 +76,13 @@ function Draft:endpoint(net, name)
   return View.endpoint(self, net, name)
 end
 
-function Draft:endpoint_names(net)
+function Draft:endpoint_names(net, all)
   local seen = {}
-  for _, name in ipairs(View.endpoint_names(self, net)) do
+  for _, name in ipairs(View.endpoint_names(self, net, all)) do
     if not self.gone[net .. ":" .. name] then seen[name] = true end
   end
   if self.draft.target == net then
-    for name, ep in pairs(self.added) do seen[name] = ep.node == self.node or nil end
+    for name, ep in pairs(self.added) do seen[name] = all or ep.node == self.node or nil end
   end
   return options.sorted_keys(seen)
 end
@@ -113,7 +114,7 @@ function M.network(view, name, facts)
   if not def then return nil, message end
   local net = default_values(def.network, row.options)
   net.name, net.node, net.home, net.nodes = name, view.node, row.home, row.nodes
-  net.ports, net.group = row.ports, row.group
+  net.ports, net.group, net.own_mac = row.ports, row.group, allocation.derived_mac(name, "", 0)
   local node_row = view.state:node(view.node)
   local egress = node_row and state_module.egress(node_row)[1]
   net.edge = egress and { port = egress.port, interface = egress.interface } or nil
@@ -125,14 +126,21 @@ function M.network(view, name, facts)
   return { def = def, net = net, set = set, missing = missing, digest = row.digest }
 end
 
+--- Whether this node is the home of a network whose services must know its endpoints.
+-- @tparam table network what M.network returned
+function M.has_members(network)
+  return network.def.on_member ~= nil and network.net.home == network.net.node
+end
+
 --- The needs of an endpoint on this node.
 -- @tparam table network what M.network returned
--- @return the set ({} when the endpoint is not wanted here), or nil and a message
+-- @return the set ({} when nothing is wanted of it here), or nil and a message
 function M.endpoint(view, network, net_name, name)
   local row = view:endpoint(net_name, name)
-  if not row or row.node ~= view.node or not network then return { by_key = {}, claims = {} } end
+  local here = row and network and (row.node == view.node or M.has_members(network))
+  if not here then return { by_key = {}, claims = {} } end
   local ep = default_values(network.def.endpoint, row.options, row.allocated)
-  ep.name, ep.mac = name, row.mac
+  ep.name, ep.mac, ep.node = name, row.mac, row.node
   return needs.endpoint(network.def, network.net, ep)
 end
 

@@ -94,11 +94,18 @@ local function load_archetype(what, name)
   return def
 end
 
+-- What an archetype says of its options together.
+local function check_together(what, def, values)
+  local problem = def.check and def.check(values)
+  if problem then fail(("%s: %s"):format(what, problem)) end
+end
+
 --- A new network.
 function M.create(state, spec)
   if type(spec) ~= "table" then fail("network.create: a table of options is expected") end
   local def = load_archetype("network.create", spec.archetype)
   local values = checked("network.create", options.join(def.network, COMMON_NETWORK), spec)
+  check_together("network.create", def, values)
   if state:network(values.name) then fail(("network.create: network '%s' exists"):format(values.name)) end
   local home = values.home or lab.here()
   local operations, allocations, drafted = {}, {}, {}
@@ -202,6 +209,7 @@ function M.endpoints(state, net_name, specs)
     taken[values.name] = true
     local node = values.node or lab.here()
     nodes[node] = true
+    if def.on_member then nodes[row.home] = true end
     local allocations = {}
     local allocated = allocate(picker, def, net_name, net_options, values, allocations)
     local mac, mac_row
@@ -234,6 +242,8 @@ function M.delete(state, net_name, endpoint_names)
         #endpoint_names == 1 and "" or "s", net_name),
     objects = {}, gone = {}, target = net_name, operations = {} }
   local operations, nodes = draft.operations, {}
+  local def = archetypes.by_digest(row.digest, state:archetypes())   -- one that is broken must not block it
+  local members = not def or def.on_member ~= nil
   local function doom(table_name, object_row, owner)
     operations[#operations + 1] = unchanged(table_name, object_row, { "change", "doomed" })
     operations[#operations + 1] = { op = "update", table = table_name,
@@ -242,7 +252,10 @@ function M.delete(state, net_name, endpoint_names)
     draft.objects[#draft.objects + 1] = { table = table_name, owner = owner, verb = "delete",
       node = object_row.node }
     draft.gone[#draft.gone + 1] = owner
-    if object_row.node then nodes[object_row.node] = true end
+    if object_row.node then
+      nodes[object_row.node] = true
+      if members then nodes[row.home] = true end
+    end
   end
   if whole then operations[1], draft.again = same_endpoints(state, row), true end
   local wanted = {}
@@ -332,6 +345,7 @@ function M.update(state, net_name, changes)
     else known[key] = value end   -- the check below names the nearest option
   end
   local values = checked("network.update", def.network, known)
+  check_together("network.update", def, values)
   local home = changes.home or row.home
   local drafted = {}
   local operations = { unchanged("Network", row, { "generation" }), same_endpoints(state, row) }

@@ -154,7 +154,8 @@ end
 
 local need_functions <const> = {}
 
-local function child_endpoint(child, given)
+-- An endpoint of a composed network, by one of its archetype's functions.
+local function child_call(child, f, given)
   local def <const> = child.def
   local name = given.name
   given = options.join(given)
@@ -164,8 +165,13 @@ local function child_endpoint(child, given)
   ep.name = current.endpoint and current.endpoint.name or name
   ep.id = id
   ep.mac = ep.mac or current.endpoint and current.endpoint.mac
-  return with_scope(derived { id = id, path = child.net.path }, def.on_endpoint, need_functions,
-    child.net, ep)
+  return with_scope(derived { id = id, path = child.net.path }, f, need_functions, child.net, ep)
+end
+
+local function child_endpoint(child, given) return child_call(child, child.def.on_endpoint, given) end
+
+local function child_member(child, given)
+  if child.def.on_member then child_call(child, child.def.on_member, given) end
 end
 
 --- need.network{ archetype =, name =, ... }: the needs of a composed network.
@@ -187,7 +193,7 @@ local function compose(spec)
   end
   net.made = with_scope(derived { def = def, net = net, id = net.path }, def.on_network,
     need_functions, net) or {}
-  return { net = net, def = def, endpoint = child_endpoint }
+  return { net = net, def = def, made = net.made, endpoint = child_endpoint, member = child_member }
 end
 
 setmetatable(need_functions, {
@@ -243,9 +249,10 @@ function M.network(def, net)
   return set, made == true and {} or made
 end
 
---- The needs of one endpoint.
+--- The needs of one endpoint on one node: its own where it is, and on the network's home what a
+-- service there must know of it.
 -- @tparam table net as for M.network, with `made`
--- @tparam table ep options, and name, mac
+-- @tparam table ep options, and name, mac, node
 function M.endpoint(def, net, ep)
   local set = new_set()
   local owner = net.name .. ":" .. ep.name
@@ -253,9 +260,13 @@ function M.endpoint(def, net, ep)
   net.path = net.name
   local scope = { set = set, owner = owner, def = def, net = net, id = owner, group = net.group,
     path = net.name, endpoint = ep }
-  local made, message = evaluate(("archetype %s, endpoint %s"):format(def.name, owner), scope,
-    def.on_endpoint, net, ep)
-  if not made then return nil, message end
+  local what <const> = ("archetype %s, endpoint %s"):format(def.name, owner)
+  for _, f in ipairs { ep.node == net.node and def.on_endpoint or false,
+    net.home == net.node and def.on_member or false } do
+    local made, message
+    if f then made, message = evaluate(what, scope, f, net, ep) end
+    if f and not made then return nil, message end
+  end
   return set
 end
 

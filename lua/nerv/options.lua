@@ -33,6 +33,17 @@ function M.rate(value)
     :format(tostring(value)), "EINVAL"
 end
 
+-- An IP address or range, of one family where that matters.
+local function ip(read, family)
+  return function(v)
+    local value, more = read(v)
+    if not value then return nil, more end
+    local have = type(value) == "table" and value.family or more
+    if family and have ~= family then return nil, ("IPv%d is expected"):format(family) end
+    return true
+  end
+end
+
 local function of_type(name, text)
   return function(v)
     if type(v) == name then return true end
@@ -87,16 +98,8 @@ local types <const> = {
   end,
   mtu = integer_from(68, 65535),
   count = integer_from(1, 1000),
-  cidr = function(v)
-    local range, message = cidr.parse(v)
-    if range then return true end
-    return nil, message
-  end,
-  address = function(v)
-    local text, message = cidr.address(v)
-    if text then return true end
-    return nil, message
-  end,
+  cidr = ip(cidr.parse), cidr4 = ip(cidr.parse, 4), cidr6 = ip(cidr.parse, 6),
+  address = ip(cidr.address), address4 = ip(cidr.address, 4), address6 = ip(cidr.address, 6),
   mac = function(v)
     if type(v) == "string" and v:match("^%x%x:%x%x:%x%x:%x%x:%x%x:%x%x$") then
       local first = tonumber(v:sub(1, 2), 16)

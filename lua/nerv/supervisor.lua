@@ -17,6 +17,7 @@ local M = {}
 
 -- Seconds.
 local READY_LIMIT <const> = 20
+local RELOAD_DELAY <const> = 0.05
 local BACKOFF_FIRST <const>, BACKOFF_MAX <const> = 0.2, 10
 
 --- @tparam table node see agent.lua: run_dir, cgroup, substitute(text), namespace_path(netns)
@@ -46,7 +47,8 @@ local function spawn(self, service)
   child, message, code = process.spawn { argv = command(self, p), add_env = p.env or {},
     netns = p.netns and self.node.namespace_path(p.netns) or nil, cgroup = service.paths.cgroup,
     stdin = "null", stdout = { file = service.paths.log, append = true },
-    stderr = { file = service.paths.log, append = true }, session = true, user = p.user }
+    stderr = { file = service.paths.log, append = true }, session = true, user = p.user,
+    capabilities = p.capabilities }
   if not child then return nil, message, code end
   file.write(service.paths.record, json.encode { pid = child.pid, owner = p.id, name = p.name,
     kind = p.kind or "service", argv = command(self, p) }, { atomic = true })
@@ -87,9 +89,13 @@ local function watch(self, service)
     service.ended = true
     if service.stopping then return end
     if service.starting then return end
-    self.node.log(("service %s %s"):format(service.paths.id, ended_text(status)))
-    delay = runtime.now() - began > 30 and BACKOFF_FIRST or math.min(delay * 2, BACKOFF_MAX)
-    task.sleep(delay)
+    if service.wanted_end then
+      service.wanted_end = nil
+    else
+      self.node.log(("service %s %s"):format(service.paths.id, ended_text(status)))
+      delay = runtime.now() - began > 30 and BACKOFF_FIRST or math.min(delay * 2, BACKOFF_MAX)
+      task.sleep(delay)
+    end
     if service.stopping then return end
     cgroup.kill(service.paths.cgroup)
     service.restarts = service.restarts + 1
@@ -182,6 +188,20 @@ function Supervisor:stop(p)
   file.remove(paths.record)
   file.remove(paths.log)
   return true
+end
+
+--- Starts a service again that runs, because what it has read has changed: once for all that asked in
+-- a short time.
+-- @tparam table p the service, or its id and name
+function Supervisor:reload(p)
+  local service = self.services[id_of(p)]
+  if not service or service.reloads then return end
+  service.reloads = task.spawn(function()
+    task.sleep(RELOAD_DELAY)
+    service.reloads = nil
+    service.wanted_end = true
+    if not service.ended then service.child:kill("TERM") end
+  end)
 end
 
 --- Leaves the services running, for the next agent.

@@ -7,7 +7,8 @@ local function check(option, value) return options.check("call", { x = option },
 local good <const> = {
   string = { "", "x", "ä", "a b\n" }, name = { "a", "0", "A.b_c-d", ("a"):rep(63) }, boolean = { true, false },
   integer = { 0, -1, math.maxinteger, math.mininteger }, mtu = { 68, 1500, 65535 }, count = { 1, 1000 },
-  cidr = { "10.0.0.0/8", "0.0.0.0/0" }, address = { "10.0.0.1", "255.255.255.255" },
+  cidr = { "10.0.0.0/8", "0.0.0.0/0", "fd00::/8" }, address = { "10.0.0.1", "255.255.255.255", "::1" },
+  cidr4 = { "10.0.0.0/8" }, cidr6 = { "fd00::/8" }, address4 = { "10.0.0.1" }, address6 = { "fd00::1" },
   mac = { "02:00:00:00:00:01", "00:00:00:00:00:01", "AA:bb:CC:dd:EE:ff" }, rate = { 1, 1e9, 0.5, "1bit", "100mbit", "1.5gbit", "10KBIT",
     "2tbit" },
   table = { {}, { 1 } }, any = { 1, "x", false, {} }, bytes = { "", "a\0b" }, number = { 0, -1.5, 1 / 0 }, ["function"] = { print },
@@ -18,6 +19,7 @@ local choices <const> = { "red", "green" }
 local bad <const> = {
   string = { 1, true, {}, "a\0b" }, name = { "", "-a", ".a", "_a", "a b", "a/b", "a:b", "a\n", ("a"):rep(64), 1, true, {} },
   boolean = { 0, 1, "true", "" }, integer = { 1.5, 1.0, "1", true, {}, 0 / 0, 1 / 0 }, mtu = { 67, 65536, 1500.0, "1500", -1 },
+  cidr4 = { "fd00::/8", "10.0.0.1/8" }, cidr6 = { "10.0.0.0/8", "fd00::1/8" }, address4 = { "fd00::1", 1 }, address6 = { "10.0.0.1", "x" },
   count = { 0, 1001, 1.5, "1" }, cidr = { "10.0.0.1/8", "10.0.0.0", 10, true }, address = { "10.0.0.0/8", "x", 1 },
   mac = { "00:00:00:00:00:00", "01:00:00:00:00:01", "ff:ff:ff:ff:ff:ff", "02:00:00:00:00", "02:00:00:00:00:01:02", "02-00-00-00-00-01",
     "02:00:00:00:00:0g", 1, " 02:00:00:00:00:01" },

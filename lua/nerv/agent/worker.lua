@@ -38,6 +38,26 @@ local function evaluate(self, view, name)
   return network
 end
 
+-- The names of the endpoints of a network that a change concerns on this node: those that are named,
+-- and all when the network's own row changed; also those that are here no more.
+local function endpoints_of(self, view, net, network, concerned)
+  local names, members = {}, network ~= nil and desired.has_members(network)
+  local function add(name)
+    if not names[name] then names[#names + 1] = name end
+    names[name] = true
+  end
+  for _, one in ipairs(concerned.named) do
+    if one.here or members then add(one.name) end
+  end
+  if not concerned.changed then return names end
+  for _, name in ipairs(view:endpoint_names(net, members)) do add(name) end
+  for owner in pairs(self.engine.owned) do
+    local owned_net, name = split(owner)
+    if name and owned_net == net then add(name) end
+  end
+  return names
+end
+
 --- The owners on this node that objects of a change concern, with their sets: the network
 -- itself, and the endpoints that are named; all endpoints when the network's own row changed.
 -- @return array of { owner =, set = }, in the order of creation; or nil and a message
@@ -47,14 +67,11 @@ function Worker:wanted(view, objects)
     local net, endpoint = split(object.owner)
     if object.table ~= "Node" then
       if not nets[net] then
-        nets[net] = { names = {} }
+        nets[net] = { named = {} }
         order[#order + 1] = net
       end
       if object.table == "Network" then nets[net].changed = true end
-      if endpoint and object.node == self.name then
-        table.insert(nets[net].names, endpoint)
-        nets[net].names[endpoint] = true
-      end
+      if endpoint then table.insert(nets[net].named, { name = endpoint, here = object.node == self.name }) end
     end
   end
   local result = {}
@@ -62,13 +79,7 @@ function Worker:wanted(view, objects)
     local network, message = evaluate(self, view, net)
     if message then return nil, message end
     result[#result + 1] = { owner = net, set = network and network.set or EMPTY }
-    local names = nets[net].names
-    if nets[net].changed then
-      for _, name in ipairs(view:endpoint_names(net)) do
-        if not names[name] then names[#names + 1] = name end
-      end
-    end
-    for i, name in ipairs(names) do
+    for i, name in ipairs(endpoints_of(self, view, net, network, nets[net])) do
       local set
       set, message = desired.endpoint(view, network, net, name)
       if not set then return nil, message end

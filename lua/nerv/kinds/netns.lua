@@ -3,6 +3,8 @@ local netns <const> = require "nerv.netns"
 local cgroup <const> = require "nerv.cgroup"
 local file <const> = require "nerv.file"
 
+local IPV6_OFF <const> = "net.ipv6.conf.all.disable_ipv6"
+
 local function path(p, node)
   return p.path or node.run_dir .. "/ns/" .. (p.id:gsub("/", "+"))
 end
@@ -12,7 +14,7 @@ return {
   properties = {
     id = { doc = "owner; by default who wants it" },
     loopback = { doc = "bring up `lo`", default = false },
-    ipv6 = { doc = "leave IPv6 on in it", default = false },
+    ipv6 = { doc = "whether a sysctl need turns IPv6 on in it: it is off at first", default = false },
   },
   key = function(p) return p.id end,
   mark = path,
@@ -20,22 +22,14 @@ return {
   fact = function(p, _, node) return path(p, node) end,
 
   create = function(p, node)
-    local ops = { { "netns.add", { path = path(p, node), lo_up = p.loopback } } }
-    if not p.ipv6 then   -- before any link of it goes up; "all" sets "default" too
-      ops[2] = { "sysctl.set", { netns = path(p, node), name = "net.ipv6.conf.all.disable_ipv6", value = "1" } }
-    end
-    return ops
+    -- Before any link of it goes up; "all" sets "default" too.
+    return { { "netns.add", { path = path(p, node), lo_up = p.loopback } },
+      { "sysctl.set", { netns = path(p, node), name = IPV6_OFF, value = "1" } } }
   end,
   change = function(old, new, node)
-    local ops = {}
-    if old.loopback ~= new.loopback then
-      ops[#ops + 1] = { "link.set", { netns = path(new, node), name = "lo", up = new.loopback } }
-    end
-    if old.ipv6 ~= new.ipv6 then
-      ops[#ops + 1] = { "sysctl.set", { netns = path(new, node), name = "net.ipv6.conf.all.disable_ipv6",
-        value = new.ipv6 and "0" or "1" } }
-    end
-    return ops
+    if old.loopback == new.loopback and (new.ipv6 or not old.drifted) then return {} end
+    return { { "link.set", { netns = path(new, node), name = "lo", up = new.loopback } },
+      not new.ipv6 and { "sysctl.set", { netns = path(new, node), name = IPV6_OFF, value = "1" } } or nil }
   end,
   -- What runs in it goes first: a process would keep the namespace alive without a name.
   release = function(p, node)
@@ -51,8 +45,8 @@ return {
     local where = path(p, node)
     if not netns.exists(where) then return nil end
     local lo = snapshot:link(where, "lo")
-    return { id = p.id, loopback = lo ~= nil and lo.up, ipv6 = snapshot:sysctl(where,
-      "net.ipv6.conf.all.disable_ipv6") ~= "1", after = p.after }
+    local off = p.ipv6 or snapshot:sysctl(where, IPV6_OFF) == "1"
+    return { id = p.id, loopback = lo ~= nil and lo.up, ipv6 = p.ipv6, drifted = not off or nil, after = p.after }
   end,
   -- By name: an agent that died at the wrong moment left a file that is no namespace (any more).
   list = function(_, node)

@@ -18,7 +18,10 @@ return {
     via = { doc = "next hop's address" },
     link = { doc = "outgoing interface" },
   },
-  key = function(p) return (p.netns and p.netns.id or "node") .. " " .. p.to end,
+  key = function(p)
+    local v6 = p.to == "default" and p.via and p.via:find(":", 1, true)
+    return ("%s %s%s"):format(p.netns and p.netns.id or "node", p.to, v6 and " of IPv6" or "")
+  end,
   fixed = { "via", "link" },
   container = function(p) return p.netns end,
   create = function(p, node) return { { "route.add", where(p, node) } } end,

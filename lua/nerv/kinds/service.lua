@@ -8,11 +8,12 @@ return {
     env = { doc = "further environment variables" },
     netns = { doc = "namespace it runs in; by default the node's own" },
     user = { doc = "who it runs as; by default root" },
+    capabilities = { doc = "those it keeps, as { \"net_admin\" }; by default root's, and none of another user" },
     ready = { doc = "Unix socket that answers when it is ready; may hold ${run} and ${state}" },
     stop = { doc = "seconds that it gets to end by itself", default = 5 },
   },
   key = function(p) return p.id .. "/" .. p.name end,
-  fixed = { "argv", "env", "netns", "user" },
+  fixed = { "argv", "env", "netns", "user", "capabilities" },
   create = function(list, node)
     for i, action in ipairs(list) do
       local good, message, code = node.supervisor:start(action.need.p)

@@ -4,45 +4,73 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
-#include "bindings/address_parse.h"
+#include "bindings/address_lua.h"
 #include "bindings/batch.h"
-#include "bindings/op_lua.h"
+#include "bindings/netlink_push.h"
+
+#define FOR_EVER UINT32_MAX
 
 struct address_op {
 	struct op op;
 	const char *link;	/* a listing: NULL for all */
-	struct prefix address;
+	struct prefix address, peer, broadcast;	/* family 0: not meant */
 	uint8_t proto;		/* 0: not meant */
+	uint8_t scope;
+	uint32_t flags;		/* IFA_F_* */
+	uint32_t valid, preferred;	/* seconds */
+	int family;		/* a listing: 0 for both */
 	int index;		/* a listing: of `link`, found when it runs */
 };
 
+static const struct word scopes[] = {
+	{ "global", RT_SCOPE_UNIVERSE }, { "site", RT_SCOPE_SITE }, { "link", RT_SCOPE_LINK },
+	{ "host", RT_SCOPE_HOST }, { 0 }
+};
+
+#define ONE_FIELDS \
+	{ "link", ARG_STRING, true, "the interface", NULL }, \
+	{ "address", ARG_STRING, true, "address with prefix length, such as 10.1.0.2/24", NULL }, \
+	ARG_FIELD_NETNS, \
+	{ "peer", ARG_STRING, false, "address of the other side, to which the prefix length then " \
+	  "belongs", NULL }
+
 static const struct arg add_fields[] = {
-	{ "link", ARG_STRING, true, "the interface", NULL },
-	{ "address", ARG_STRING, true, "address with prefix length, such as 10.1.0.2/24", NULL },
-	ARG_FIELD_NETNS,
+	ONE_FIELDS,
+	{ "broadcast", ARG_STRING, false, "IPv4: broadcast address; by default none", NULL },
+	{ "scope", ARG_STRING, false, "IPv4: global, site, link or host: how far it is known; by default "
+	  "global, host for 127.0.0.0/8", NULL },
+	{ "valid", ARG_INTEGER, false, "seconds until it goes; by default for ever", NULL },
+	{ "preferred", ARG_INTEGER, false, "seconds until it is used for old connections alone; by default "
+	  "as long as valid", NULL },
+	{ "dad", ARG_BOOLEAN, false, "IPv6: look whether somebody else has it, before it is used", NULL },
+	{ "prefix_route", ARG_BOOLEAN, false, "make a route to its network; by default yes", NULL },
 	{ "proto", ARG_INTEGER, false, "who made it: a mark that listings show, 1 to 255", NULL },
 	{ 0 }
 };
 
 static const struct arg delete_fields[] = {
-	{ "link", ARG_STRING, true, "the interface", NULL },
-	{ "address", ARG_STRING, true, "address with prefix length, such as 10.1.0.2/24", NULL },
-	ARG_FIELD_NETNS,
+	ONE_FIELDS,
 	{ 0 }
 };
 
 static const struct arg list_fields[] = {
 	ARG_FIELD_NETNS,
 	{ "link", ARG_STRING, false, "only addresses of this interface", NULL },
+	{ "family", ARG_INTEGER, false, "only those of IPv4 (4) or IPv6 (6)", NULL },
 	{ 0 }
 };
+
+/* As iproute2: an address of the loopback network is of no use outside. */
+static uint8_t default_scope(const struct prefix *p)
+{
+	return p->family == AF_INET && p->bytes[0] == 127 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+}
 
 static void compile_one(const struct compile *c, struct op *op)
 {
 	struct address_op *o = (struct address_op *)op;
 	const char *text = compile_string(c, "address");
 	char why[256];
-	int64_t proto;
 
 	o->link = compile_ifname(c, "link");
 	if (prefix_parse(&o->address, text, why, sizeof(why)))
@@ -50,27 +78,67 @@ static void compile_one(const struct compile *c, struct op *op)
 	if (!o->address.has_length)
 		compile_error(c, "bad CIDR \"%s\": the prefix length is missing; for one address "
 			      "alone it is \"%s/%d\"", text, text, o->address.length);
-	if (compile_integer(c, "proto", 1, UINT8_MAX, &proto))
-		o->proto = (uint8_t)proto;
+	if (compile_address(c, "peer", &o->peer) && o->peer.family != o->address.family)
+		compile_error(c, "address and peer must be of one family, IPv4 or IPv6");
+	o->scope = default_scope(&o->address);
 	op->subject = compile_printf(c, "%s on %s", text, o->link);
 }
 
-/* As iproute2: an address of the loopback network is of no use outside. */
-static uint8_t scope(const struct prefix *p)
+static void compile_lifetimes(const struct compile *c, struct address_op *o)
 {
-	return p->family == AF_INET && p->bytes[0] == 127 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+	int64_t n;
+
+	o->valid = compile_integer(c, "valid", 1, FOR_EVER - 1, &n) ? (uint32_t)n : FOR_EVER;
+	o->preferred = compile_integer(c, "preferred", 0, FOR_EVER - 1, &n) ? (uint32_t)n : o->valid;
+	if (o->preferred > o->valid)
+		compile_error(c, "preferred (%u) is longer than valid (%u)", o->preferred, o->valid);
 }
 
-static int put_address(struct nl_msg *msg, const struct address_op *o)
+static void only_of(const struct compile *c, const struct address_op *o, int family, const char *key)
 {
-	const struct prefix *p = &o->address;
-	int ret = nla_put(msg, IFA_LOCAL, (int)prefix_size(p), p->bytes);
+	if (o->address.family != family && field_present(c->L, c->idx, key))
+		compile_error(c, "%s belongs to an address of IPv%d", key, family == AF_INET ? 4 : 6);
+}
 
-	ret |= nla_put(msg, IFA_ADDRESS, (int)prefix_size(p), p->bytes);
-	if (p->family == AF_INET6)	/* allocation is unique already: usable at once */
-		ret |= nla_put_u32(msg, IFA_FLAGS, IFA_F_NODAD);
+static void compile_add(const struct compile *c, struct op *op)
+{
+	struct address_op *o = (struct address_op *)op;
+	bool dad = false, route = true;
+	uint32_t scope;
+	int64_t n;
+
+	compile_one(c, op);
+	compile_lifetimes(c, o);
+	only_of(c, o, AF_INET, "broadcast");
+	only_of(c, o, AF_INET, "scope");
+	only_of(c, o, AF_INET6, "dad");
+	if (compile_address(c, "broadcast", &o->broadcast) && o->broadcast.family != AF_INET)
+		compile_error(c, "broadcast must be an IPv4 address");
+	if (compile_word(c, "scope", scopes, &scope))
+		o->scope = (uint8_t)scope;
+	compile_boolean(c, "dad", &dad);
+	compile_boolean(c, "prefix_route", &route);
+	if (o->address.family == AF_INET6 && !dad)	/* allocation is unique already */
+		o->flags |= IFA_F_NODAD;
+	if (!route)
+		o->flags |= IFA_F_NOPREFIXROUTE;
+	if (compile_integer(c, "proto", 1, UINT8_MAX, &n))
+		o->proto = (uint8_t)n;
+}
+
+static int put_address(struct nl_msg *msg, const struct address_op *o, bool all)
+{
+	const struct ifa_cacheinfo life = { .ifa_valid = o->valid, .ifa_prefered = o->preferred };
+	int ret = put_prefix(msg, IFA_LOCAL, &o->address);
+
+	ret |= put_prefix(msg, IFA_ADDRESS, o->peer.family ? &o->peer : &o->address);
+	ret |= put_prefix(msg, IFA_BROADCAST, &o->broadcast);
+	if (o->flags)
+		ret |= nla_put_u32(msg, IFA_FLAGS, o->flags);
 	if (o->proto)
 		ret |= nla_put_u8(msg, IFA_PROTO, o->proto);
+	if (all && (o->valid != FOR_EVER || o->preferred != FOR_EVER))
+		ret |= nla_put(msg, IFA_CACHEINFO, sizeof(life), &life);
 	return ret;
 }
 
@@ -91,9 +159,9 @@ static int change(struct op_list *l, struct op *op, int type, int flags)
 	if (msg) {
 		ifa->ifa_family = (uint8_t)o->address.family;
 		ifa->ifa_prefixlen = (uint8_t)o->address.length;
-		ifa->ifa_scope = scope(&o->address);
+		ifa->ifa_scope = o->scope;
 		ifa->ifa_index = (uint32_t)index;
-		if (put_address(msg, o)) {
+		if (put_address(msg, o, type == RTM_NEWADDR)) {
 			nlmsg_free(msg);
 			return -EMSGSIZE;
 		}
@@ -106,13 +174,21 @@ static int run_add(struct op_list *l, struct op *op)
 	return change(l, op, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
 }
 
+static int run_replace(struct op_list *l, struct op *op)
+{
+	return change(l, op, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
+}
+
 static int run_delete(struct op_list *l, struct op *op)
 {
 	return change(l, op, RTM_DELADDR, 0);
 }
 
 const struct verb verb_address_add = {
-	"address.add", add_fields, sizeof(struct address_op), compile_one, run_add, NULL,
+	"address.add", add_fields, sizeof(struct address_op), compile_add, run_add, NULL,
+};
+const struct verb verb_address_replace = {
+	"address.replace", add_fields, sizeof(struct address_op), compile_add, run_replace, NULL,
 };
 const struct verb verb_address_delete = {
 	"address.delete", delete_fields, sizeof(struct address_op), compile_one, run_delete, NULL,
@@ -120,7 +196,10 @@ const struct verb verb_address_delete = {
 
 static void compile_list(const struct compile *c, struct op *op)
 {
-	op->subject = ((struct address_op *)op)->link = compile_ifname(c, "link");
+	struct address_op *o = (struct address_op *)op;
+
+	op->subject = o->link = compile_ifname(c, "link");
+	o->family = compile_family(c);
 }
 
 static int run_list(struct op_list *l, struct op *op)
@@ -145,30 +224,47 @@ static int run_list(struct op_list *l, struct op *op)
 	return ret;
 }
 
-/* Pushes the address of a message; false when it is of another family. */
-static bool push_address(lua_State *L, const struct nlmsghdr *msg, int names)
+static void set_lifetimes(lua_State *L, const struct nlattr *a)
 {
-	const struct ifaddrmsg *ifa = nlmsg_data(msg);
-	struct nlattr *tb[IFA_MAX + 1], *a;
-	char text[PREFIX_TEXT];
-	struct prefix p;
-	uint32_t flags;
+	const struct ifa_cacheinfo *life = a ? nla_data(a) : NULL;
 
-	nlmsg_parse((struct nlmsghdr *)(uintptr_t)msg, sizeof(*ifa), tb, IFA_MAX, NULL);
-	a = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
-	if (!a || !prefix_from_bytes(&p, ifa->ifa_family, nla_data(a), (size_t)nla_len(a),
-				     ifa->ifa_prefixlen))
-		return false;
-	flags = tb[IFA_FLAGS] ? nla_get_u32(tb[IFA_FLAGS]) : ifa->ifa_flags;
-	prefix_format(&p, true, text);
-	lua_createtable(L, 0, 8);
-	set_string(L, "address", text);
-	set_integer(L, "family", p.family == AF_INET ? 4 : 6);
-	set_integer(L, "index", ifa->ifa_index);
-	set_ifname(L, "link", names, (int)ifa->ifa_index);
-	set_integer(L, "scope", ifa->ifa_scope);
+	if (!life || nla_len(a) < (int)sizeof(*life))
+		return;
+	if (life->ifa_valid != FOR_EVER)
+		set_integer(L, "valid", life->ifa_valid);
+	if (life->ifa_prefered != FOR_EVER)
+		set_integer(L, "preferred", life->ifa_prefered);
+}
+
+static void set_flags(lua_State *L, uint32_t flags)
+{
 	set_boolean(L, "permanent", flags & IFA_F_PERMANENT);
 	set_boolean(L, "tentative", flags & IFA_F_TENTATIVE);
+	set_boolean(L, "deprecated", flags & IFA_F_DEPRECATED);
+	set_boolean(L, "duplicate", flags & IFA_F_DADFAILED);
+	set_boolean(L, "prefix_route", !(flags & IFA_F_NOPREFIXROUTE));
+}
+
+bool address_push(lua_State *L, const struct nlmsghdr *msg, int names)
+{
+	const struct ifaddrmsg *ifa = nlmsg_data(msg);
+	struct nlattr *tb[IFA_MAX + 1], *own;
+
+	nlmsg_parse((struct nlmsghdr *)(uintptr_t)msg, sizeof(*ifa), tb, IFA_MAX, NULL);
+	own = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
+	if (!own || (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6))
+		return false;
+	lua_createtable(L, 0, 16);
+	set_network(L, "address", ifa->ifa_family, own, ifa->ifa_prefixlen);
+	if (tb[IFA_ADDRESS] && nla_memcmp(tb[IFA_ADDRESS], nla_data(own), (size_t)nla_len(own)) != 0)
+		set_address(L, "peer", ifa->ifa_family, tb[IFA_ADDRESS]);
+	set_address(L, "broadcast", ifa->ifa_family, tb[IFA_BROADCAST]);
+	set_family(L, ifa->ifa_family);
+	set_integer(L, "index", ifa->ifa_index);
+	set_ifname(L, "link", names, (int)ifa->ifa_index);
+	set_word(L, "scope", scopes, ifa->ifa_scope);
+	set_flags(L, tb[IFA_FLAGS] ? nla_get_u32(tb[IFA_FLAGS]) : ifa->ifa_flags);
+	set_lifetimes(L, tb[IFA_CACHEINFO]);
 	if (tb[IFA_PROTO])
 		set_integer(L, "proto", nla_get_u8(tb[IFA_PROTO]));
 	return true;
@@ -185,9 +281,10 @@ static int push_list(lua_State *L, struct op_list *l, struct op *op)
 	for (const struct nlmsghdr *h = NULL; (h = nlbuf_next(&l->out, h));) {
 		const struct ifaddrmsg *ifa = nlmsg_data(h);
 
-		if (o->link && (int)ifa->ifa_index != o->index)
+		if ((o->link && (int)ifa->ifa_index != o->index) ||
+		    (o->family && ifa->ifa_family != o->family))
 			continue;
-		if (push_address(L, h, names))
+		if (address_push(L, h, names))
 			lua_rawseti(L, -2, ++n);
 	}
 	return 1;
@@ -202,6 +299,11 @@ static int l_add(lua_State *L)
 	return op_call(L, &verb_address_add);
 }
 
+static int l_replace(lua_State *L)
+{
+	return op_call(L, &verb_address_replace);
+}
+
 static int l_delete(lua_State *L)
 {
 	return op_call(L, &verb_address_delete);
@@ -214,11 +316,21 @@ static int l_list(lua_State *L)
 
 static const struct fn address_functions[] = {
 	{ "add", l_add, OP_ARGS(add_fields, true),
-	  "gives an interface an address; an IPv6 one is usable at once; returns true" },
-	{ "delete", l_delete, OP_ARGS(delete_fields, true), "takes an address away; returns true" },
+	  "gives an interface an address; an IPv6 one is usable at once; returns true",
+	  "link.add{ kind = \"veth\", name = \"a\", up = true, peer = { name = \"b\", up = true } }\n"
+	  "address.add{ link = \"a\", address = \"10.1.0.1/24\", broadcast = \"10.1.0.255\" }\n"
+	  "address.add{ link = \"b\", address = \"fd00::2/64\", valid = 3600 }" },
+	{ "replace", l_replace, OP_ARGS(add_fields, true),
+	  "adds an address, or changes the lifetimes of one that is there; returns true",
+	  "address.replace{ link = \"lo\", address = \"10.9.9.9/32\", valid = 3600, preferred = 60 }" },
+	{ "delete", l_delete, OP_ARGS(delete_fields, true), "takes an address away; returns true",
+	  "address.add{ link = \"lo\", address = \"10.9.9.9/32\" }\n"
+	  "address.delete{ link = \"lo\", address = \"10.9.9.9/32\" }" },
 	{ "list", l_list, OP_ARGS(list_fields, false),
-	  "returns an array of tables with address, family (4 or 6), link, index, scope, proto, "
-	  "permanent, tentative" },
+	  "returns an array of tables with address, peer, broadcast, family (4 or 6), link, index, scope "
+	  "(global, site, link, host), valid and preferred (seconds left; absent: for ever), proto, "
+	  "permanent, tentative, deprecated, duplicate, prefix_route",
+	  "for _, a in ipairs(address.list{ link = \"lo\" }) do print(a.address, a.scope) end" },
 	{ 0 }
 };
 

@@ -3,19 +3,22 @@
 
 #include <arpa/inet.h>
 #include <linux/if_tun.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "bindings/address_parse.h"
+#include "bindings/address_lua.h"
 
 #define VXLAN_PORT 4789		/* RFC 7348; the kernel's own default is an older number */
 
-static const char *const macvlan_modes[] = {
-	"private", "vepa", "bridge", "passthru", "source", NULL
+static const struct word macvlan_modes[] = {
+	{ "private", MACVLAN_MODE_PRIVATE }, { "vepa", MACVLAN_MODE_VEPA },
+	{ "bridge", MACVLAN_MODE_BRIDGE }, { "passthru", MACVLAN_MODE_PASSTHRU },
+	{ "source", MACVLAN_MODE_SOURCE }, { 0 }
 };
 
-static const char *const port_states[] = {
-	"disabled", "listening", "learning", "forwarding", "blocking", NULL
+static const struct word port_states[] = {
+	{ "disabled", BR_STATE_DISABLED }, { "listening", BR_STATE_LISTENING },
+	{ "learning", BR_STATE_LEARNING }, { "forwarding", BR_STATE_FORWARDING },
+	{ "blocking", BR_STATE_BLOCKING }, { 0 }
 };
 
 #define ROW(name, coding, attr, six, min, max, words, text) \
@@ -62,33 +65,12 @@ static bool has_option(const struct link_option *options, const char *name)
 	return options->name;
 }
 
-static int64_t compile_word(const struct compile *c, const struct link_option *o)
+static void add_address(const struct compile *c, const struct link_option *o,
+			struct link_value *v)
 {
-	const char *word = compile_string(c, o->name);
-	char all[128] = "";
-	size_t len = 0;
-
-	for (int i = 0; o->words[i]; i++) {
-		if (strcmp(o->words[i], word) == 0)
-			return i;
-		len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", i ? ", " : "",
-					o->words[i]);
-	}
-	compile_error(c, "%s must be one of %s, not \"%s\"", o->name, all, word);
-}
-
-static void compile_address(const struct compile *c, const struct link_option *o,
-			    struct link_value *v)
-{
-	const char *text = compile_string(c, o->name);
 	struct prefix p;
-	char why[256];
 
-	if (prefix_parse(&p, text, why, sizeof(why)))
-		compile_error(c, "%s: %s", o->name, why);
-	if (p.has_length)
-		compile_error(c, "%s: \"%s\" has a prefix length; an address alone is wanted", o->name,
-			      text);
+	compile_address(c, o->name, &p);
 	v->len = (uint16_t)prefix_size(&p);
 	v->attr = p.family == AF_INET ? o->attr : o->six;
 	memcpy(v->bytes, p.bytes, v->len);
@@ -97,6 +79,7 @@ static void compile_address(const struct compile *c, const struct link_option *o
 static int64_t compile_value(const struct compile *c, const struct link_option *o)
 {
 	bool flag = false;
+	uint32_t word = 0;
 	int64_t n = 0;
 	double seconds = 0;
 
@@ -109,9 +92,9 @@ static int64_t compile_value(const struct compile *c, const struct link_option *
 		compile_number(c, o->name, o->min, o->max, &seconds);
 		return (int64_t)(seconds * 100 + 0.5);
 	case CODED_WORD8:
-		return compile_word(c, o);
-	case CODED_BITWORD32:
-		return 1 << compile_word(c, o);
+	case CODED_WORD32:
+		compile_word(c, o->name, o->words, &word);
+		return word;
 	default:
 		compile_integer(c, o->name, o->min, o->max, &n);
 		return o->coding == CODED_NET16 ? htons((uint16_t)n) : n;
@@ -157,7 +140,7 @@ static struct link_value *compile_values(const struct compile *c, const struct l
 			continue;
 		first = add_number(c, o, o->coding == CODED_ADDRESS ? 0 : compile_value(c, o), first);
 		if (o->coding == CODED_ADDRESS)
-			compile_address(c, o, first);
+			add_address(c, o, first);
 	}
 	return first;
 }
@@ -274,28 +257,6 @@ const struct link_value *link_port_compile(const struct compile *c)
 	return values;
 }
 
-static void push_word(lua_State *L, const struct link_option *o, uint32_t place)
-{
-	for (uint32_t i = 0; o->words[i]; i++) {
-		if (i == place) {
-			set_string(L, o->name, o->words[i]);
-			return;
-		}
-	}
-}
-
-static void push_address(lua_State *L, const struct link_option *o, const struct nlattr *a,
-			 int family)
-{
-	char text[PREFIX_TEXT];
-	struct prefix p;
-
-	if (!prefix_from_bytes(&p, family, nla_data(a), (size_t)nla_len(a), 0))
-		return;
-	prefix_format(&p, false, text);
-	set_string(L, o->name, text);
-}
-
 static uint32_t number_of(const struct nlattr *a)
 {
 	return nla_len(a) >= 4 ? nla_get_u32(a) : nla_len(a) >= 2 ? nla_get_u16(a) : nla_get_u8(a);
@@ -317,13 +278,11 @@ static void push_value(lua_State *L, const struct link_option *o, const struct n
 		set_integer(L, o->name, ntohs((uint16_t)n));
 		break;
 	case CODED_WORD8:
-		push_word(L, o, n);
-		break;
-	case CODED_BITWORD32:
-		push_word(L, o, (uint32_t)__builtin_ctz(n | 1u << 31));
+	case CODED_WORD32:
+		set_word(L, o->name, o->words, n);
 		break;
 	case CODED_ADDRESS:
-		push_address(L, o, a, AF_INET);
+		set_address(L, o->name, AF_INET, a);
 		break;
 	default:
 		set_integer(L, o->name, n);
@@ -339,7 +298,7 @@ static void push_values(lua_State *L, const struct link_option *options, struct 
 			push_value(L, o, a);
 		a = o->six ? nla_find(nla_data(data), nla_len(data), o->six) : NULL;
 		if (a)
-			push_address(L, o, a, AF_INET6);
+			set_address(L, o->name, AF_INET6, a);
 	}
 }
 

@@ -20,8 +20,7 @@ enum link_coding {
 	CODED_NET16,			/* 16 bits in network order */
 	CODED_CENTI32,			/* seconds in 1/100 s */
 	CODED_ADDRESS,			/* IPv4, and in the attribute `six` IPv6 */
-	CODED_WORD8,			/* a word's place in a list */
-	CODED_BITWORD32,		/* the same, as a bit */
+	CODED_WORD8, CODED_WORD32,	/* a word */
 	CODED_OWNER,			/* a user or group; never sent by rtnetlink */
 };
 
@@ -34,7 +33,7 @@ enum link_coding {
 #define ARG_OF_CENTI32 ARG_NUMBER
 #define ARG_OF_ADDRESS ARG_STRING
 #define ARG_OF_WORD8 ARG_STRING
-#define ARG_OF_BITWORD32 ARG_STRING
+#define ARG_OF_WORD32 ARG_STRING
 #define ARG_OF_OWNER ARG_ANY
 
 struct link_option {
@@ -42,7 +41,7 @@ struct link_option {
 	enum link_coding coding;
 	uint16_t attr, six;
 	uint32_t min, max;
-	const char *const *words;
+	const struct word *words;
 };
 
 /* O(name, coding, attribute, attribute for IPv6, least, greatest, words, text) */
@@ -91,7 +90,7 @@ struct link_option {
 	O(ageing, UINT32, IFLA_VXLAN_AGEING, 0, 0, 1000000, NULL, "")
 
 #define MACVLAN_OPTIONS(O) \
-	O(mode, BITWORD32, IFLA_MACVLAN_MODE, 0, 0, 0, macvlan_modes, \
+	O(mode, WORD32, IFLA_MACVLAN_MODE, 0, 0, 0, macvlan_modes, \
 	  "of a macvlan or macvtap: private, vepa, bridge, passthru or source")
 
 #define VLAN_FIXED(O) \

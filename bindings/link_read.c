@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "bindings/link_info.h"
@@ -86,18 +85,6 @@ int link_run_list(struct op_list *l, struct op *op)
 	return ret;
 }
 
-static void set_mac(lua_State *L, const struct nlattr *a)
-{
-	const uint8_t *m = nla_data(a);
-	char text[18];
-
-	if (nla_len(a) != 6)
-		return;
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3],
-		 m[4], m[5]);
-	set_string(L, "mac", text);
-}
-
 static void set_stats(lua_State *L, const struct nlattr *a)
 {
 	struct rtnl_link_stats64 s = { 0 };
@@ -117,15 +104,10 @@ static void set_stats(lua_State *L, const struct nlattr *a)
 	lua_setfield(L, -2, "stats");
 }
 
-static void set_operstate(lua_State *L, uint8_t state)
-{
-	static const char *const names[] = {	/* RFC 2863 */
-		"unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up",
-	};
-
-	if (state < sizeof(names) / sizeof(names[0]))
-		set_string(L, "operstate", names[state]);
-}
+static const struct word operstates[] = {	/* RFC 2863 */
+	{ "unknown", 0 }, { "notpresent", 1 }, { "down", 2 }, { "lowerlayerdown", 3 },
+	{ "testing", 4 }, { "dormant", 5 }, { "up", 6 }, { 0 }
+};
 
 static void set_kind(lua_State *L, const struct nlmsghdr *msg, struct nlattr *const *tb, int names)
 {
@@ -164,14 +146,14 @@ void link_push(lua_State *L, const struct nlmsghdr *msg, int names)
 		set_boolean(L, "carrier", nla_get_u8(tb[IFLA_CARRIER]) != 0);
 	if (tb[IFLA_IFNAME])
 		set_string(L, "name", nla_get_string(tb[IFLA_IFNAME]));
-	if (tb[IFLA_ADDRESS])
-		set_mac(L, tb[IFLA_ADDRESS]);
+	if (tb[IFLA_ADDRESS] && nla_len(tb[IFLA_ADDRESS]) == 6)
+		set_mac(L, "mac", nla_data(tb[IFLA_ADDRESS]));
 	if (tb[IFLA_MTU])
 		set_integer(L, "mtu", nla_get_u32(tb[IFLA_MTU]));
 	if (tb[IFLA_TXQLEN])
 		set_integer(L, "tx_queue_length", nla_get_u32(tb[IFLA_TXQLEN]));
 	if (tb[IFLA_OPERSTATE])
-		set_operstate(L, nla_get_u8(tb[IFLA_OPERSTATE]));
+		set_word(L, "operstate", operstates, nla_get_u8(tb[IFLA_OPERSTATE]));
 	if (tb[IFLA_GROUP])
 		set_integer(L, "group", nla_get_u32(tb[IFLA_GROUP]));
 	if (tb[IFLA_IFALIAS])

@@ -110,26 +110,54 @@ static bool is_mac(const char *s)
 	return !s[17];
 }
 
-bool compile_mac(const struct compile *c, const char *key, uint8_t mac[6])
+bool compile_any_mac(const struct compile *c, const char *key, uint8_t mac[6])
 {
 	const char *s = compile_string(c, key);
-	unsigned int any = 0;
 
 	if (!s)
 		return false;
 	if (!is_mac(s))
 		compile_error(c, "bad MAC address \"%s\": six pairs of hexadecimal digits are "
 			      "wanted, such as 02:00:00:00:00:01", s);
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < 6; i++)
 		mac[i] = (uint8_t)strtoul(s + i * 3, NULL, 16);
-		any |= mac[i];
-	}
+	return true;
+}
+
+bool compile_mac(const struct compile *c, const char *key, uint8_t mac[6])
+{
+	static const uint8_t zero[6];
+
+	if (!compile_any_mac(c, key, mac))
+		return false;
 	if (mac[0] & 1)
 		compile_error(c, "bad MAC address \"%s\": it is a group address (the first byte "
-			      "is odd)", s);
-	if (!any)
-		compile_error(c, "bad MAC address \"%s\": all zero names no interface", s);
+			      "is odd)", compile_string(c, key));
+	if (memcmp(mac, zero, sizeof(zero)) == 0)
+		compile_error(c, "bad MAC address \"%s\": all zero names no interface",
+			      compile_string(c, key));
 	return true;
+}
+
+bool compile_word(const struct compile *c, const char *key, const struct word *words,
+		  uint32_t *value)
+{
+	const char *text = compile_string(c, key);
+	char all[200] = "";
+	size_t len = 0;
+
+	for (const struct word *w = words; text && w->name; w++) {
+		if (strcmp(w->name, text) == 0) {
+			*value = w->value;
+			return true;
+		}
+		if (len < sizeof(all))
+			len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", len ? ", " : "",
+						w->name);
+	}
+	if (text)
+		compile_error(c, "%s must be one of %s, not \"%s\"", key, all, text);
+	return false;
 }
 
 const char *compile_ifname(const struct compile *c, const char *key)

@@ -1,6 +1,7 @@
 /* Operations and Lua: the job, its run and its results. */
 #include "bindings/op_lua.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char class_name[] = "nerv.op_job";
@@ -143,8 +144,27 @@ void set_boolean(lua_State *L, const char *key, bool value)
 	lua_setfield(L, -2, key);
 }
 
+void set_mac(lua_State *L, const char *key, const uint8_t mac[6])
+{
+	char text[18];
+
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+		 mac[4], mac[5]);
+	set_string(L, key, text);
+}
+
+void set_word(lua_State *L, const char *key, const struct word *words, uint32_t value)
+{
+	while (words->name && words->value != value)
+		words++;
+	if (words->name)
+		set_string(L, key, words->name);
+	else
+		set_integer(L, key, value);
+}
+
 void set_ifname(lua_State *L, const char *key, int names, int index)
 {
-	lua_rawgeti(L, names, index);
+	lua_geti(L, names, index);
 	lua_setfield(L, -2, key);
 }

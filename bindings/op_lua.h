@@ -22,6 +22,12 @@ struct compile {
 	struct arena *arena;
 };
 
+/* A number that has a name. A list of them ends with a name of NULL. */
+struct word {
+	const char *name;
+	uint32_t value;
+};
+
 /* A list of ops as a userdata: a job whose memory Lua collects. */
 struct op_job {
 	struct job job;		/* first: worker_call() */
@@ -50,7 +56,12 @@ bool compile_integer(const struct compile *c, const char *key, int64_t min, int6
 		     int64_t *value);
 bool compile_number(const struct compile *c, const char *key, double min, double max,
 		    double *value);
+/* A hardware address of an interface; or any, those of groups and zero too. */
 bool compile_mac(const struct compile *c, const char *key, uint8_t mac[6]);
+bool compile_any_mac(const struct compile *c, const char *key, uint8_t mac[6]);
+/* One of `words`. */
+bool compile_word(const struct compile *c, const char *key, const struct word *words,
+		  uint32_t *value);
 /* An interface name: 1 to 15 characters, none of them '/', ':', '%' or a blank. */
 const char *compile_ifname(const struct compile *c, const char *key);
 /* The path of a namespace. */
@@ -87,6 +98,10 @@ void set_string(lua_State *L, const char *key, const char *value);
 void set_integer(lua_State *L, const char *key, lua_Integer value);
 void set_number(lua_State *L, const char *key, double value);
 void set_boolean(lua_State *L, const char *key, bool value);
+
+void set_mac(lua_State *L, const char *key, const uint8_t mac[6]);
+/* To the name of `value`, or to the number when it has none. */
+void set_word(lua_State *L, const char *key, const struct word *words, uint32_t value);
 
 /* Sets `key` of the table on top to the name of interface `index`, by the table of
  * names at `names`; nothing when it has none. */

@@ -62,6 +62,61 @@ local function test_bad_address()
   refuses("/24", "neither an IPv4 nor an IPv6 address")
   tap.raises(function() address.add{ link = "a0", address = "10.0.0.1/8", proto = 256 } end,
     "proto must be from 1 to 255", "proto")
+  local function wrong(options, pattern, about)
+    options.link, options.address = "a0", options.address or "10.0.0.1/8"
+    tap.raises(function() address.add(options) end, pattern, about)
+  end
+  wrong({ peer = "fd00::1" }, "address and peer must be of one family", "a peer of another family")
+  wrong({ peer = "10.0.0.1/8" }, "peer: .* an address alone is wanted", "a peer with a length")
+  wrong({ broadcast = "fd00::1" }, "broadcast must be an IPv4 address", "a broadcast address of IPv6")
+  wrong({ address = "fd00::1/64", broadcast = "10.0.0.1" }, "broadcast belongs to an address of IPv4", "of IPv6")
+  wrong({ address = "fd00::1/64", scope = "link" }, "scope belongs to an address of IPv4", "scope of IPv6")
+  wrong({ dad = true }, "dad belongs to an address of IPv6", "dad of IPv4")
+  wrong({ scope = "world" }, 'scope must be one of global, site, link, host, not "world"', "an unknown scope")
+  wrong({ valid = 0 }, "valid must be from 1", "no life")
+  wrong({ valid = 5, preferred = 6 }, "preferred %(6%) is longer than valid %(5%)", "preferred for too long")
+  tap.raises(function() address.list{ family = 5 } end, "family must be 4 or 6, not 5", "family 5")
+end
+
+local function test_more_address()
+  tap.ok(address.add{ link = "a0", netns = N, address = "10.4.0.1/24", broadcast = "10.4.0.255", scope = "link",
+    valid = 1000, preferred = 500, prefix_route = false, proto = 7 }, "IPv4 with everything")
+  local e = find(address.list{ netns = N, link = "a0" }, "address", "10.4.0.1/24")
+  tap.eq({ e.broadcast, e.scope, e.permanent, e.prefix_route, e.proto, e.peer, e.deprecated },
+    { "10.4.0.255", "link", false, false, 7, nil, false }, "read back")
+  tap.ok(e.valid > 990 and e.valid <= 1000 and e.preferred > 490 and e.preferred <= 500, "its lifetimes")
+  tap.like(sh("ip -n " .. N .. " address show dev a0"),
+    "10%.4%.0%.1/24 brd 10%.4%.0%.255 scope link dynamic noprefixroute a0%s+valid_lft %d+sec preferred_lft %d+sec",
+    "ip says so")
+  tap.eq(find(route.list{ netns = N }, "to", "10.4.0.0/24"), nil, "no route was made")
+  tap.ok(address.replace{ link = "a0", netns = N, address = "10.4.0.1/24", preferred = 0, valid = 2000 }, "replace")
+  e = find(address.list{ netns = N, link = "a0" }, "address", "10.4.0.1/24")
+  tap.eq({ e.deprecated, e.preferred, e.valid > 1990 }, { true, 0, true }, "changed")
+  tap.ok(address.delete{ link = "a0", netns = N, address = "10.4.0.1/24" }, "delete")
+
+  tap.ok(address.add{ link = "a0", netns = N, address = "10.5.0.1/32", peer = "10.5.0.2" }, "a peer")
+  tap.like(sh("ip -n " .. N .. " address show dev a0"), "inet 10%.5%.0%.1 peer 10%.5%.0%.2/32 scope global a0", "ip says so")
+  e = find(address.list{ netns = N, family = 4 }, "peer", "10.5.0.2")
+  tap.eq(e and e.address, "10.5.0.1/32", "read back")
+  tap.eq(select(3, address.delete{ link = "a0", netns = N, address = "10.5.0.1/32" }), "EADDRNOTAVAIL",
+    "without its peer it is another address")
+  tap.ok(address.delete{ link = "a0", netns = N, address = "10.5.0.1/32", peer = "10.5.0.2" }, "delete")
+  tap.ok(address.add{ link = "a0", netns = N, address = "fd05::1/128", peer = "fd05::2" }, "a peer of IPv6")
+  tap.eq(find(address.list{ netns = N, family = 6 }, "peer", "fd05::2").address, "fd05::1/128", "read back")
+  tap.ok(address.delete{ link = "a0", netns = N, address = "fd05::1/128", peer = "fd05::2" }, "delete")
+
+  tap.ok(address.add{ link = "a1", netns = N, address = "fd06::1/64", dad = true }, "IPv6 with a look for duplicates")
+  tap.ok(address.add{ link = "lo", netns = N, address = "127.0.0.9/8" }, "an address of the loopback network")
+  tap.eq(find(address.list{ netns = N }, "address", "127.0.0.9/8").scope, "host", "is known here alone")
+  tap.eq(find(address.list{ netns = N }, "address", "fd06::1/64").scope, "global", "the other everywhere")
+  tap.ok(tap.eventually(5, function()
+    return not find(address.list{ netns = N }, "address", "fd06::1/64").tentative
+  end), "nobody else has it")
+  for _, a in ipairs(address.list{ netns = N, family = 4 }) do
+    if a.family ~= 4 then tap.ok(false, "only IPv4", a) end
+  end
+  tap.ok(address.add{ link = "a1", netns = N, address = "10.6.0.1/24", valid = 1 }, "an address for a second")
+  tap.ok(tap.eventually(5, function() return not find(address.list{ netns = N }, "address", "10.6.0.1/24") end), "goes")
 end
 
 local function test_route()
@@ -101,18 +156,82 @@ local function test_route()
   tap.eq(select(3, route.add{ to = "default", link = "none", netns = N }), "ENODEV", "a link that is missing")
 end
 
+local function test_more_route()
+  for _, type in ipairs{ "blackhole", "unreachable", "prohibit", "throw" } do
+    tap.ok(route.add{ to = "10.20.0.0/16", type = type, netns = N, table = 77 }, "type " .. type)
+    tap.like(sh("ip -n " .. N .. " route show table 77"), type .. " 10%.20%.0%.0/16 proto static", "ip says so")
+    tap.eq(route.list{ netns = N, table = 77 }[1].type, type, "read back")
+    tap.ok(route.delete{ to = "10.20.0.0/16", type = type, netns = N, table = 77 }, "delete")
+    tap.ok(route.add{ to = "fd20::/64", type = type, netns = N, table = 77 }, "the same of IPv6")
+    tap.eq(route.list{ netns = N, table = 77, family = 6 }[1].type, type, "read back")
+    tap.ok(route.delete{ to = "fd20::/64", netns = N, table = 77 }, "delete")
+  end
+  tap.ok(route.add{ to = "10.25.0.0/16", netns = N, type = "local", link = "lo", table = 77 }, "type local")
+  tap.like(sh("ip -n " .. N .. " route show table 77"), "local 10%.25%.0%.0/16 dev lo proto static scope host", "ip says so")
+end
+
+local function test_nexthops()
+  tap.ok(route.add{ to = "10.21.0.0/16", netns = N, metric = 9, nexthops = { { via = "10.1.0.3", weight = 2 },
+    { via = "10.1.0.4", link = "a0" }, { via = "99.9.9.9", link = "a0", onlink = true, weight = 256 } } }, "three ways")
+  tap.like(sh("ip -n " .. N .. " route show 10.21.0.0/16"), "nexthop via 10%.1%.0%.3 dev a0 weight 2%s+nexthop via " ..
+    "10%.1%.0%.4 dev a0 weight 1%s+nexthop via 99%.9%.9%.9 dev a0 weight 256 onlink", "ip says so")
+  local e = find(route.list{ netns = N, link = "a0" }, "to", "10.21.0.0/16")
+  tap.eq(e and e.nexthops, { { via = "10.1.0.3", link = "a0", weight = 2 }, { via = "10.1.0.4", link = "a0", weight = 1 },
+    { via = "99.9.9.9", link = "a0", weight = 256, onlink = true } }, "read back")
+  tap.ok(route.replace{ to = "10.21.0.0/16", netns = N, metric = 9, via = "10.1.0.5", mtu = 1300, protocol = 88 }, "replace")
+  local list = route.list{ netns = N, protocol = 88 }
+  tap.eq({ #list, list[1].via, list[1].mtu, list[1].nexthops, list[1].scope, list[1].type },
+    { 1, "10.1.0.5", 1300, nil, "global", "unicast" }, "one way, with an MTU")
+  tap.like(sh("ip -n " .. N .. " route show 10.21.0.0/16"), "via 10%.1%.0%.5 dev a0 proto 88 metric 9 mtu 1300", "ip says so")
+  tap.ok(route.delete{ to = "10.21.0.0/16", netns = N }, "delete")
+  tap.ok(route.add{ to = "fd21::/64", netns = N, nexthops = { { via = "fd00::3" }, { via = "fd00::4", weight = 3 } } },
+    "two ways of IPv6")
+  e = find(route.list{ netns = N, family = 6 }, "to", "fd21::/64")
+  tap.eq(e and e.nexthops, { { via = "fd00::3", link = "a0", weight = 1 }, { via = "fd00::4", link = "a0", weight = 3 } },
+    "read back")
+  tap.ok(route.delete{ to = "fd21::/64", netns = N }, "delete")
+  tap.ok(route.add{ to = "10.22.0.0/16", via = "99.9.9.9", link = "a0", onlink = true, netns = N }, "onlink")
+  tap.eq(find(route.list{ netns = N }, "to", "10.22.0.0/16").onlink, true, "read back")
+  tap.eq(select(3, route.add{ to = "10.23.0.0/16", netns = N, nexthops = { { via = "10.1.0.3", link = "none" } } }),
+    "ENODEV", "a way by a link that is missing")
+end
+
+local function test_get()
+  local way = route.get{ to = "10.22.3.4", netns = N }
+  tap.eq({ way.to, way.via, way.link, way.family, way.table }, { "10.22.3.4/32", "99.9.9.9", "a0", 4, 254 }, "which way")
+  tap.like(sh("ip -n " .. N .. " route get 10.22.3.4"), "10%.22%.3%.4 via 99%.9%.9%.9 dev a0", "ip says so")
+  tap.eq(route.get{ to = "fd00::7", netns = N }.link, "a0", "of IPv6")
+  tap.eq(route.get{ to = "10.1.0.9", source = "10.1.0.2", netns = N }.link, "a0", "from an address")
+  tap.ok(route.add{ to = "10.24.0.0/16", type = "unreachable", netns = N }, "a dead end")
+  tap.eq({ route.get{ to = "10.24.0.1", netns = N } }, { nil, "route.get 10.24.0.1: No route to host", "EHOSTUNREACH" },
+    "says so")
+  tap.eq(select(3, route.get{ to = "10.22.0.1", link = "none", netns = N }), "ENODEV", "by a link that is missing")
+  tap.raises(function() route.get{ to = "10.0.0.0/8" } end, "an address alone is wanted", "a network")
+  tap.raises(function() route.get{ to = "10.0.0.1", source = "fd00::1" } end, "of one family", "two families")
+end
+
 local function test_bad_route()
   local function refuses(options, pattern, text)
     tap.raises(function() route.add(options) end, pattern, text)
   end
   refuses({ to = "10.1.0.5/24", link = "a0" },
     'bits are set after the prefix; the network is "10%.1%.0%.0/24"', "host bits")
-  refuses({ to = "10.0.0.0/8" }, "a route needs via, link, or both", "no way")
+  refuses({ to = "10.0.0.0/8" }, "a route needs via, link, or both; or a type", "no way")
   refuses({ to = "10.0.0.0/8", via = "fd00::1" }, "of one family", "two families")
   refuses({ to = "10.0.0.0/8", via = "10.1.0.1/24" }, "an address alone is wanted", "via with a prefix")
   refuses({ to = "elsewhere", link = "a0" }, "to: bad address \"elsewhere\"", "no address")
   refuses({ to = "default", link = "a0", table = 0 }, "table must be from 1", "table 0")
   refuses({ via = "10.0.0.1" }, "option 'to' is missing", "no destination")
+  refuses({ to = "10.0.0.0/8", type = "blackhole", link = "a0" }, "a route of type blackhole leads nowhere", "a way out")
+  refuses({ to = "10.0.0.0/8", type = "multicast" }, "type must be one of unicast, local, blackhole", "an unknown type")
+  refuses({ to = "10.0.0.0/8", nexthops = {} }, "nexthops must be a list of 1 to 64 tables", "no ways")
+  refuses({ to = "10.0.0.0/8", nexthops = { { via = "10.0.0.1" } }, link = "a0" }, "nexthops excludes via and link", "both")
+  refuses({ to = "10.0.0.0/8", nexthops = { "10.0.0.1" } }, "nexthops item 1: a table", "no table")
+  refuses({ to = "10.0.0.0/8", nexthops = { { via = "10.0.0.1" }, {} } }, "nexthops item 2: via, link or both", "an empty one")
+  refuses({ to = "10.0.0.0/8", nexthops = { { vai = "10.0.0.1" } } }, "did you mean 'via'", "an unknown option")
+  refuses({ to = "10.0.0.0/8", nexthops = { { via = "10.0.0.1", weight = 257 } } }, "weight must be from 1 to 256", "weight")
+  refuses({ to = "10.0.0.0/8", nexthops = { { via = "fd00::1" } } }, "of one family", "a way of another family")
+  refuses({ to = "10.0.0.0/8", via = "10.0.0.1", onlink = true }, "onlink needs via and link", "onlink alone")
 end
 
 clean()
@@ -121,7 +240,11 @@ local good, problem = pcall(function()
   assert(link.add{ kind = "veth", name = "a0", netns = N, up = true, peer = { name = "a1", up = true } })
   test_address()
   test_bad_address()
+  test_more_address()
   test_route()
+  test_more_route()
+  test_nexthops()
+  test_get()
   test_bad_route()
 end)
 clean()

@@ -7,20 +7,41 @@ local link <const> = require "nerv.link"
 local link_group <const> = require "nerv.link_group"
 local netns <const> = require "nerv.netns"
 local process <const> = require "nerv.process"
+local stream <const> = require "nerv.stream"
 
 local M = {}
 
+-- What the names of interfaces are derived from: two labs on one machine have different ones, the same lab has the
+-- same tomorrow. A testbed's node lies in a run directory, whose name is a random one, and has a namespace of its own.
+local function seed_of(state_dir)
+  local root = context.run_root() .. "/"
+  return state_dir:sub(1, #root) == root and state_dir:sub(#root + 1):match("/(.*)$") or state_dir
+end
+
+-- The state directory of an instance was removed under what it made, which would be in the way of the next one there.
+local function clean_orphans(state_dir)
+  for _, id in ipairs(file.list(context.run_root()) or {}) do
+    local run_dir = context.run_dir(id)
+    if file.read(run_dir .. "/state") == state_dir .. "\n" then
+      local agent = stream.connect { path = run_dir .. "/agent.sock", timeout = 5 }
+      if agent then agent:close() else M.clean_remains(id) end
+    end
+  end
+end
+
 --- Opens an instance: makes the directories and takes its lock.
 -- @tparam string state_dir
--- @return { id, state_dir, run_dir, lock }; or nil, message, code ("EWOULDBLOCK" when an agent has it)
+-- @return { id, seed, state_dir, run_dir, lock }; or nil, message, code ("EWOULDBLOCK" when an agent has it)
 function M.open(state_dir)
   local good, message, code = file.mkdir(state_dir, { parents = true, mode = 448 })
   if not good then return nil, message, code end
   local lock
   lock, message, code = file.lock(state_dir .. "/lock")
   if not lock then return nil, message, code end
+  if not state_dir:find("^/") then state_dir = file.realpath(state_dir) end
   local id = context.read_instance(state_dir)
   if not id then
+    clean_orphans(state_dir)
     id = digest.random(4)
     good, message, code = file.write(state_dir .. "/instance", id .. "\n", { atomic = true })
     if not good then return nil, message, code end
@@ -29,7 +50,7 @@ function M.open(state_dir)
   good, message, code = file.mkdir(run_dir .. "/ns", { parents = true, mode = 493 })
   if not good then return nil, message, code end
   file.write(run_dir .. "/state", state_dir .. "\n")
-  return { id = id, state_dir = state_dir, run_dir = run_dir, lock = lock }
+  return { id = id, seed = seed_of(state_dir), state_dir = state_dir, run_dir = run_dir, lock = lock }
 end
 
 --- The cgroup of an instance, or nil, message, code.
@@ -54,27 +75,35 @@ local function remove_data_planes(run_dir)
   end
 end
 
---- Removes whatever a dead agent's instance left: processes, links, namespaces, data planes,
--- directories. The state directory goes too.
+--- Removes what a dead agent's instance left outside of its state directory: processes, links, namespaces, data
+-- planes, its run directory.
+-- @return true, or nil, message, code
+function M.clean_remains(id)
+  local run_dir = context.run_dir(id)
+  local group = M.cgroup(id)
+  if group and file.stat(group) then
+    local good, message, code = cgroup.kill(group)
+    if not good then return nil, message, code end
+    cgroup.remove(group)
+  end
+  -- A testbed's nodes: their agents ran in this instance's cgroup.
+  for _, name in ipairs(file.list(run_dir .. "/nodes") or {}) do M.clean(run_dir .. "/nodes/" .. name) end
+  remove_data_planes(run_dir)
+  for _, path in ipairs(netns.list(run_dir .. "/ns") or {}) do netns.delete { path = path } end
+  remove_links(id)
+  file.umount(run_dir .. "/bpf", { lazy = true })
+  local good, message, code = file.remove_tree(run_dir)
+  if not good and code ~= "ENOENT" then return nil, message, code end
+  return true
+end
+
+--- Removes whatever a dead agent's instance left, its state directory too.
 -- @return true, or nil, message, code
 function M.clean(state_dir)
   local id = context.read_instance(state_dir)
   if id then
-    local run_dir = context.run_dir(id)
-    local group = M.cgroup(id)
-    if group and file.stat(group) then
-      local good, message, code = cgroup.kill(group)
-      if not good then return nil, message, code end
-      cgroup.remove(group)
-    end
-    -- A testbed's nodes: their agents ran in this instance's cgroup.
-    for _, name in ipairs(file.list(run_dir .. "/nodes") or {}) do M.clean(run_dir .. "/nodes/" .. name) end
-    remove_data_planes(run_dir)
-    for _, path in ipairs(netns.list(run_dir .. "/ns") or {}) do netns.delete { path = path } end
-    remove_links(id)
-    file.umount(run_dir .. "/bpf", { lazy = true })
-    local good, message, code = file.remove_tree(run_dir)
-    if not good and code ~= "ENOENT" then return nil, message, code end
+    local good, message, code = M.clean_remains(id)
+    if not good then return nil, message, code end
   end
   local good, message, code = file.remove_tree(state_dir)
   if not good and code ~= "ENOENT" then return nil, message, code end

@@ -10,7 +10,7 @@ local M = {}
 -- @tparam function log writes a line
 function M.new(agent, log)
   local inst = agent.instance
-  local node = { instance = inst.id, run_dir = inst.run_dir, name = agent.name, log = log,
+  local node = { instance = inst.id, seed = inst.seed, run_dir = inst.run_dir, name = agent.name, log = log,
     cgroup = agent.cgroup, switches = {} }
 
   function node.alias(owner) return ("nerv:%s:%s"):format(inst.id, owner) end

@@ -33,7 +33,7 @@ local alphabet <const> = "0123456789abcdefghjkmnpqrstvwxyz"
 
 -- 35 bits of a hash behind what a person recognizes.
 local function derived(node, id, name)
-  local hash = tonumber(digest.sha256(node.instance .. "\0" .. id .. "\0" .. name):sub(1, 12), 16)
+  local hash = tonumber(digest.sha256(node.seed .. "\0" .. id .. "\0" .. name):sub(1, 12), 16)
   local tail = {}
   for i = 1, 7 do
     local digit = hash % 32 + 1
@@ -54,6 +54,12 @@ function M.peer_name(p, node)
   return p.peer.name or derived(node, p.id, p.name .. " peer")
 end
 
+-- The MAC address of an end that was given none: the same one tomorrow, another one on each node. Those of
+-- endpoints begin with 02.
+local function derived_mac(node, p, part)
+  return "06" .. digest.sha256(node.name .. "\0" .. M.key(p) .. "\0" .. part):sub(1, 10):gsub("..", ":%0")
+end
+
 local function path_of(ns, node) return ns and netns_kind.path(ns.p, node) or nil end
 
 local function master_name(master, node) return master and M.ifname(master.p, node) or nil end
@@ -64,9 +70,9 @@ local function alias(p, node) return node.alias(p.id) end
 -- own namespace, and is the one in the node's namespace when only one is.
 local function ends(p, node)
   local main = { name = M.ifname(p, node), netns = path_of(p.netns, node), mac = p.mac,
-    mtu = p.mtu, up = p.up, master = master_name(p.master, node) }
+    mtu = p.mtu, up = p.up, master = master_name(p.master, node), part = "main" }
   local peer = { name = M.peer_name(p, node), netns = path_of(p.peer.netns, node), mac = p.peer.mac,
-    mtu = p.mtu, up = p.peer.up or false, master = master_name(p.peer.master, node) }
+    mtu = p.mtu, up = p.peer.up or false, master = master_name(p.peer.master, node), part = "peer" }
   if main.netns and not peer.netns then return peer, main end
   return main, peer
 end
@@ -86,9 +92,10 @@ function M.create(p, node)
   local ops = {}
   if p.kind == "veth" then
     local near, far = ends(p, node)
-    ops[1] = { "link.add", { kind = "veth", name = near.name, netns = near.netns, mac = near.mac,
+    local function mac(e) return e.mac or derived_mac(node, p, e.part) end
+    ops[1] = { "link.add", { kind = "veth", name = near.name, netns = near.netns, mac = mac(near),
       mtu = near.mtu, master = near.master, group = p.group, alias = alias(p, node),
-      peer = { name = far.name, netns = far.netns, mac = far.mac, mtu = far.mtu } } }
+      peer = { name = far.name, netns = far.netns, mac = mac(far), mtu = far.mtu } } }
     if not near.netns then disable_ipv6(ops, near.name) end
     if not far.netns then disable_ipv6(ops, far.name) end
     if far.master then
@@ -99,7 +106,8 @@ function M.create(p, node)
     return ops
   end
   local name, ns = M.ifname(p, node), path_of(p.netns, node)
-  ops[1] = { "link.add", { kind = p.kind, name = name, netns = ns, mac = p.mac, mtu = p.mtu,
+  local mac = p.mac or p.kind == "bridge" and derived_mac(node, p, "main") or nil
+  ops[1] = { "link.add", { kind = p.kind, name = name, netns = ns, mac = mac, mtu = p.mtu,
     master = master_name(p.master, node), stp = p.stp, alias = alias(p, node),
     forward_delay = p.kind == "bridge" and not p.stp and 0 or nil } }
   if not ns then disable_ipv6(ops, name) end

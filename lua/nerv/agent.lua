@@ -45,7 +45,7 @@ local function start_database(agent)
   agent.remote = "unix:" .. socket
   if not file.stat(db_file) then
     local schema_file = inst.state_dir .. "/nerv.ovsschema"
-    file.write(schema_file, json.encode(require "nerv.schema"))
+    file.write(schema_file, json.encode((require "nerv.schema")))
     local result, message, code = process.run { argv = { "ovsdb-tool", "create", db_file, schema_file } }
     if not result then return nil, message, code end
     if result.exit ~= 0 then return nil, "ovsdb-tool: " .. result.stderr, "EXIT" end

@@ -18,7 +18,7 @@ static const struct verb *const verbs[] = {
 	&verb_qdisc_add, &verb_qdisc_set, &verb_qdisc_delete,
 	&verb_class_add, &verb_class_set, &verb_class_delete,
 	&verb_filter_add, &verb_filter_delete,
-	&verb_sysctl_set, &verb_ethtool_set,
+	&verb_nftables_run, &verb_sysctl_set, &verb_ethtool_set,
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))

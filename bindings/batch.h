@@ -15,6 +15,7 @@ extern const struct verb verb_fdb_add, verb_fdb_replace, verb_fdb_append, verb_f
 extern const struct verb verb_qdisc_add, verb_qdisc_set, verb_qdisc_delete;
 extern const struct verb verb_class_add, verb_class_set, verb_class_delete;
 extern const struct verb verb_filter_add, verb_filter_delete;
+extern const struct verb verb_nftables_run;
 extern const struct verb verb_sysctl_set;
 extern const struct verb verb_ethtool_set;
 

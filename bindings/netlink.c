@@ -40,6 +40,8 @@ int fault_name(struct fault *f, const char *fmt, ...)
 
 int nlbuf_add(struct nlbuf *b, const void *data, size_t len)
 {
+	if (!len)
+		return 0;
 	if (b->cap - b->len < len) {
 		size_t cap = (b->len + len) * 2;
 		char *grown = realloc(b->data, cap);

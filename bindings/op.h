@@ -29,8 +29,8 @@ struct verb {
 	void (*compile)(const struct compile *c, struct op *op);
 	/* On a worker thread: 0, or a negative errno and l->fault. */
 	int (*run)(struct op_list *l, struct op *op);
-	/* On the loop's thread: pushes what was read, returns how many values. NULL: a
-	 * verb that changes things, which gives `true` and may be in a batch. */
+	/* On the loop's thread: pushes what was read, returns how many values. NULL gives
+	 * `true`. Of items of a batch nothing is pushed. */
 	int (*push)(struct lua_State *L, struct op_list *l, struct op *op);
 };
 

@@ -2,13 +2,18 @@
 --
 -- A command is a module of lua/nerv/commands/ that returns its description:
 --   name, text   its word, and one line of what it does
---   args         array of arguments as in api.lua; words are read by their types (an "endpoint" arrives as object)
+--   args         array of arguments as in api.lua; words are read by their types (an "endpoint" arrives as object);
+--                `choices` of such a type are taken as they stand;
+--                a "line", the last one, is the text of all further words as it was typed
 --   options      NAME = option as in options.lua, with `short` = one letter: given as --NAME VALUE or -x VALUE,
---                a boolean without value
---   columns      what it returns are records with these fields: `-f table|json|csv` prints them
+--                a boolean without value; a _ of NAME is typed as -
+--   columns      what it returns are records with these fields, or a function of run's argument that returns them:
+--                `-f table|json|csv` prints them
+--   render(records, a)  the text of format table, where a table of the columns is not what people want to see
 --   example      a command line that runs as it stands, where api.lua's `blue`, `h1` and `h2` are
 --   run(a)       gets arguments and options by name; returns records, a text to print, or nothing; and, when it
---                failed all the same, a second value: what is wrong
+--                failed all the same, a second value: what is wrong (nil when that has been told), and a third:
+--                the exit status, by default 1
 -- command.define adds one from Lua.
 local api <const> = require "nerv.api"
 local context <const> = require "nerv.context"
@@ -17,6 +22,7 @@ local lab <const> = require "nerv.lab"
 local options <const> = require "nerv.options"
 local records <const> = require "nerv.records"
 local registry <const> = require "nerv.registry"
+local runtime <const> = require "nerv.runtime"
 local suggest <const> = require "nerv.suggest"
 local words <const> = require "nerv.words"
 
@@ -144,20 +150,29 @@ local readers <const> = {
 }
 for _, name in ipairs { "mtu", "count" } do readers[name] = readers.integer end
 
+-- Types of a last argument that takes all that is left.
+local taken_whole <const> = { rest = true, line = true }
+
 local function read_word(spec, name, option, word)
+  for _, choice in ipairs(option.choices or {}) do
+    if word == choice then return word end
+  end
   local value, message = word, nil
   if readers[option.type] then value, message = readers[option.type](word) end
   if value == nil then registry.fail(("%s: %s"):format(spec.name, message)) end
   local good
   good, message = options.check_value(option, value)
   if not good then registry.fail(("%s: %s '%s': %s"):format(spec.name, name, word, message)) end
-  return value
+  return options.value(option, value)
 end
+
+--- An option as it is typed.
+function M.option_word(name) return "--" .. name:gsub("_", "-") end
 
 local function option_names(spec)
   local list = {}
   for name, option in pairs(spec.options) do
-    list[#list + 1] = "--" .. name
+    list[#list + 1] = M.option_word(name)
     if option.short then list[#list + 1] = "-" .. option.short end
   end
   table.sort(list)
@@ -166,7 +181,7 @@ end
 
 local function find_option(spec, word)
   for name, option in pairs(spec.options) do
-    if word == "--" .. name or option.short and word == "-" .. option.short then return name, option end
+    if word == M.option_word(name) or option.short and word == "-" .. option.short then return name, option end
   end
   local list = option_names(spec)
   registry.fail(("%s: unknown option '%s'%s"):format(spec.name, word,
@@ -191,9 +206,11 @@ local function take_option(spec, list, i, values)
   return i + 1
 end
 
--- Options come before the words of a "rest", which are taken as they stand.
-local function arguments(spec, list)
-  local values, taken, i, literal = {}, 0, 1, false
+-- Options come before the words of a "rest" or a "line", which are taken as they stand.
+-- @tparam function text_from the text from the word of a number on
+local function arguments(spec, list, text_from)
+  local values, taken, i, literal = {}, 0, 1, next(spec.options) == nil and #spec.args > 0
+    and taken_whole[spec.args[1].type]
   while i <= #list do
     local argument = spec.args[taken + 1]
     if list[i] == "--" and not literal then
@@ -202,8 +219,8 @@ local function arguments(spec, list)
       i = take_option(spec, list, i, values)
     elseif not argument then
       registry.fail(("%s: too many arguments: '%s'"):format(spec.name, list[i]))
-    elseif argument.type == "rest" then
-      values[argument.name] = { table.unpack(list, i) }
+    elseif taken_whole[argument.type] then
+      values[argument.name] = argument.type == "rest" and { table.unpack(list, i) } or text_from(i)
       taken, i = taken + 1, #list + 1
     else
       values[argument.name] = read_word(spec, argument.name, argument, list[i])
@@ -225,10 +242,22 @@ end
 
 local function show(spec, values, result)
   if type(result) == "table" and spec.columns then
-    io.stdout:write(records.text(spec.columns, result, values.format))
+    if spec.render and values.format == "table" then
+      io.stdout:write(spec.render(result, values))
+    else
+      local columns = type(spec.columns) == "function" and spec.columns(values) or spec.columns
+      io.stdout:write(records.text(columns, result, values.format))
+    end
   elseif result ~= nil then
     print(result)
   end
+end
+
+-- A failure that has a status of its own is told, but raises nothing.
+local function told(message, status)
+  io.stdout:flush()
+  runtime.log("nervsh: " .. message)
+  return status
 end
 
 --- Programs whose arguments may be endpoints' bare names.
@@ -256,14 +285,16 @@ local function addresses(list, endpoint)
   end
 end
 
+--- The exit status that a program's end gives: its own, or 128 and the number of the signal that ended it.
+function M.exit_status(status) return status.exit or 128 + status.signal end
+
 -- A program's failure is its own affair: its status becomes ours.
 local function run_in(endpoint, list)
   addresses(list, endpoint)
   local good, message, _, status = endpoint:exec(table.unpack(list))
   if good then return 0 end
   if not (status and (status.exit or status.signal)) then registry.fail(message) end
-  io.stderr:write("nervsh: ", message, "\n")
-  return status.exit or 128 + status.signal
+  return told(message, M.exit_status(status))
 end
 
 --- Whether a line is a command: a registered word alone or followed by a blank and no Lua operator.
@@ -282,16 +313,18 @@ end
 --- Runs a command whose words are known.
 -- @tparam string first the command's name, or an endpoint's
 -- @tparam table list the other words
+-- @tparam[opt] function text_from the text, as it was typed, from the word of a number on
 -- @return the exit status: 0, or the one of a program that was run in an endpoint
 -- @raise when the command is unknown or fails
-function M.run_words(first, list)
+function M.run_words(first, list, text_from)
   local spec = M.get(first)
   if spec then
-    local values = arguments(spec, list)
-    local result, problem = spec.run(values)
+    local values = arguments(spec, list, text_from or function(i) return words.join(list, i) end)
+    local result, problem, status = spec.run(values)
     show(spec, values, result)
-    if problem then registry.fail(("%s: %s"):format(first, problem)) end
-    return 0
+    if not problem then return status or 0 end
+    if status then return told(("%s: %s"):format(first, problem), status) end
+    registry.fail(("%s: %s"):format(first, problem))
   end
   local endpoint = endpoint_of(first)
   if not endpoint then
@@ -301,15 +334,25 @@ function M.run_words(first, list)
   return run_in(endpoint, list)
 end
 
+-- Whether a command takes a line: of that what is no sequence of words may be Lua.
+local function takes_line(name)
+  local spec = name and M.get(name)
+  local last = spec and spec.args[#spec.args]
+  return last and last.type == "line"
+end
+
 --- Runs a command line.
 -- @return the exit status, as run_words
 -- @raise when the command is unknown or fails
 function M.run_line(line)
-  local list, message = words.split(line)
-  if not list then registry.fail(message) end
+  local list, places, so_far, places_so_far = words.split(line)
+  if not list then
+    if not takes_line(so_far[1]) then registry.fail(places) end
+    list, places = so_far, places_so_far
+  end
   local first = table.remove(list, 1)
   if not first then return 0 end
-  return M.run_words(first, list)
+  return M.run_words(first, list, function(i) return line:sub(places[i + 1]):match("^(.-)%s*$") end)
 end
 
 -- commands.NAME(arguments..., { options }) is the command for scripts: it returns what the command would print.
@@ -343,8 +386,11 @@ local function call(spec, ...)
   chosen, message = options.check(spec.name, spec.options, chosen)
   if not chosen then registry.fail(message) end
   for name, value in pairs(chosen) do values[name] = value end
-  local result, problem = spec.run(values)
-  if problem then return nil, problem, "failed", result end
+  local result, problem, status = spec.run(values)
+  if problem or status and status ~= 0 then
+    return nil, problem or "exit status " .. status, status and "EXIT" or "failed",
+      status and { exit = status } or result
+  end
   if result == nil then return true end
   return result
 end

@@ -100,7 +100,10 @@ function methods:ping(target, count)
   local text = (result or status or {}).stdout or ""
   local sent, received = text:match("(%d+) packets transmitted, (%d+) received")
   if not result then
-    if not sent then return nil, message, code end
+    if not sent then   -- it says why: no route, no network, no such name
+      local why = (status or {}).stderr
+      return nil, ("%s: %s"):format(self.id, why and why:match("[^\n]+") or message), code
+    end
     return nil, ("%s does not reach %s: %s of %s answers"):format(self.id, address, received, sent), "unreachable"
   end
   return { ok = true, sent = tonumber(sent), received = tonumber(received),

@@ -122,6 +122,15 @@ end
 --- Whether this shell has an agent already: asking must not start one.
 function M.active() return current ~= nil end
 
+--- Whether an agent answers, on which connection() would not have to start one.
+function M.present()
+  if current then return true end
+  local path = socket_of(context.state_dir())
+  local probe = path and file.stat(path) and stream.connect { path = path, timeout = 5 }
+  if probe then probe:close() end
+  return probe ~= nil and probe ~= false
+end
+
 --- The state manager's replica.
 function M.state() return M.connection().state end
 

@@ -71,6 +71,7 @@ local types <const> = {
   node = object_or_name "node",
   archetype = is_name,
   file = of_type("string", "a path"),
+  line = of_type("string", "a command line or Lua"),
   netns = function(v)
     if type(v) == "string" or math.type(v) == "integer" then return true end
     return nil, "a namespace is expected: its name, a path or a process id"

@@ -57,6 +57,12 @@ local function as_csv(columns, rows)
   return table.concat(lines, "\n") .. "\n"
 end
 
+-- What is empty is a list: a column without value is left out.
+local function encoded(value)
+  if type(value) == "table" and next(value) == nil then return "[]" end
+  return json.encode(value)
+end
+
 -- One record a line: readable as it stands, and by `jq`.
 local function as_json(columns, rows)
   local lines = {}
@@ -64,7 +70,7 @@ local function as_json(columns, rows)
     local members = {}
     for _, column in ipairs(columns) do
       if row[column] ~= nil then
-        members[#members + 1] = json.encode(column) .. ": " .. json.encode(row[column])
+        members[#members + 1] = json.encode(column) .. ": " .. encoded(row[column])
       end
     end
     lines[i] = "  {" .. table.concat(members, ", ") .. "}"

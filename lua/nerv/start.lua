@@ -62,22 +62,32 @@ local function run_text(text, name, ...)
   return chunk(...)
 end
 
+local function leave_unless_zero(status)
+  if status ~= 0 then os.exit(status) end
+end
+
 local function run_action(action)
   if action.kind == "code" then
     run_text(action.text, "=-e")
   elseif action.kind == "command" then
-    local status = require("nerv.command").run_line(action.text)
-    if status ~= 0 then os.exit(status) end
+    leave_unless_zero(require("nerv.command").run_line(action.text))
   else
     rawset(_G, action.text, require(action.text))
   end
 end
 
+-- `nervsh FILE` runs a script; where there is no such file, `nervsh COMMAND` runs a command.
+local function is_command(word)
+  local stat = require("nerv.file").stat(word)
+  return (not stat or stat.type == "directory") and require("nerv.command").get(word) ~= nil
+end
+
 local function script_text(file)
   if file == "-" then return io.read("a"), "=stdin" end
   local text, message = read_file(file)
-  if not text then error("cannot read " .. message, 0) end
-  return (text:gsub("^#[^\n]*", "", 1)), "@" .. file
+  if text then return (text:gsub("^#[^\n]*", "", 1)), "@" .. file end
+  local near = not file:find("/", 1, true) and registry.nearest(file, require("nerv.command").names())
+  error("cannot read " .. message .. (near and (", and no command; did you mean '%s'?"):format(near) or ""), 0)
 end
 
 if options.agent then
@@ -86,7 +96,9 @@ end
 for _, action in ipairs(actions) do run_action(action) end
 local prompt <const> = require "nerv.prompt"
 local nothing_else <const> = #actions == 0 and not arg[0]
-if arg[0] or (nothing_else and not options.interactive and not prompt.terminal()) then
+if arg[0] and is_command(arg[0]) then
+  leave_unless_zero(require("nerv.command").run_words(arg[0], { table.unpack(arg) }))
+elseif arg[0] or (nothing_else and not options.interactive and not prompt.terminal()) then
   local text, name = script_text(arg[0] or "-")
   run_text(text, name, table.unpack(arg))
 end

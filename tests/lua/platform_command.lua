@@ -11,7 +11,7 @@ for line, want in pairs {
   tap.eq((words.split(line)), want, "words of " .. line)
 end
 for line, want in pairs { ["a 'b"] = "a quote ' is not closed", ['a "b\\"'] = 'a quote " is not closed', ["a \\"] = "nothing follows a backslash" } do
-  tap.eq({ words.split(line) }, { nil, want }, "refused: " .. line)
+  tap.eq({ table.unpack(table.pack(words.split(line)), 1, 2) }, { nil, want }, "refused: " .. line)
 end
 tap.eq({ select(2, words.split "  a 'b c' d") }, { { 3, 5, 11 } }, "places of words")
 for _, word in ipairs { "", "a b", "it's", "a\nb", "$x", "plain-1.2/x" } do
@@ -46,7 +46,7 @@ for line, want in pairs {
   ["probe --wiat 3"] = "probe: unknown option '%-%-wiat'; did you mean '%-%-wait'%?",
   ["probe --wait"] = "probe: option '%-%-wait' needs a value", ["probe --wait -1 1"] = "probe: wait '%-1': seconds, 0 or more",
   ["probe 1 -f xml"] = "probe: format 'xml': one of table, json, csv is expected", ["probe 0"] = "probe: none was wanted",
-  ["net list extra"] = "net: too many arguments: 'extra'", ["prob 1"] = "unknown command or endpoint 'prob'; did you mean 'probe'%?",
+  ["nodes extra"] = "nodes: too many arguments: 'extra'", ["prob 1"] = "unknown command or endpoint 'prob'; did you mean 'probe'%?",
 } do
   local good, message = pcall(command.run_line, line)
   tap.ok(not good and tostring(message):find(want), line, message)
@@ -57,10 +57,48 @@ tap.eq({ commands.probe(0) }, { nil, "none was wanted", "failed", { { name = "x"
 tap.raises(function() commands.probe() end, "probe: argument 'count' is missing", "an argument is missing")
 tap.raises(function() commands.prob() end, "there is no command 'prob'; did you mean 'probe'", "no such command")
 
+-- a line: all that follows, as it was typed
+local ran
+command.define { name = "lines", text = "for this test", args = { { name = "word", type = "string", text = "one word" },
+    { name = "line", type = "line", text = "the rest" } }, options = { dry_run = { type = "boolean", short = "n", doc = "not really" } },
+  run = function(a)
+    ran = a
+    return nil, a.word == "bad" and "it was bad" or nil, tonumber(a.line)
+  end }
+for line, want in pairs {
+  ["lines a  b 'c  d' | \"e "] = { word = "a", line = "b 'c  d' | \"e" }, ["lines --dry-run x y -n"] = { dry_run = true, word = "x", line = "y -n" },
+  ["lines -n x"] = { dry_run = true, word = "x" }, ["lines x print('don\\'t') -- don't"] = { word = "x", line = "print('don\\'t') -- don't" },
+} do
+  tap.eq({ run(line), ran }, { 0, want }, line)
+end
+command.run_words("lines", { "a", "b c", "d" })
+tap.eq(ran.line, "'b c' d", "words of the program's own arguments are quoted")
+command.run_words("lines", { "a", "b c" })
+tap.eq(ran.line, "b c", "but one that is a line already")
+tap.eq({ run "lines x 7", pcall(run, "lines x 0") }, { 7, true, 0 }, "a status of the command's own")
+tap.eq(run "lines bad 3", 3, "with a text, which is told and raises nothing")
+tap.raises(function() run "lines bad x" end, "lines: it was bad", "without one it raises")
+tap.eq({ commands.lines("bad", "3") }, { nil, "it was bad", "EXIT", { exit = 3 } }, "from Lua")
+tap.eq({ commands.lines("x", "7", { dry_run = true }) }, { nil, "exit status 7", "EXIT", { exit = 7 } }, "from Lua, nothing told")
+tap.raises(function() run "lines --dry_run x" end, "unknown option '%-%-dry_run'; did you mean '%-%-dry%-run'%?", "options have no _")
+
+-- what is shown
+local printed = {}
+command.define { name = "shown", text = "for this test", columns = function(a) return a.which == "a" and { "a" } or { "b", "a" } end,
+  args = { { name = "which", type = "network", choices = { "a", "b" }, text = "which" } }, options = { rate = { type = "rate", doc = "bits per second" } },
+  render = function(rows, a)
+    printed = { rows, a.which, a.rate }
+    return ""
+  end,
+  run = function() return { { a = 1, b = {} } } end }
+run "shown a --rate 2mbit"
+tap.eq(printed, { { { a = 1, b = {} } }, "a", 2e6 }, "a text of the command's own; words that are no network; a rate is a number")
+
 local columns <const> = { "name", "nodes" }
 local rows <const> = { { name = "a,\"b", nodes = { "x", "y" } }, { name = "c" } }
 tap.eq(records.text(columns, rows), "NAME  NODES\na,\"b  x,y\nc\n", "a table")
 tap.eq(records.text(columns, rows, "csv"), "name,nodes\n\"a,\"\"b\",\"x,y\"\nc,\n", "CSV as RFC 4180")
 tap.eq(json.decode(records.text(columns, rows, "json")), rows, "JSON")
 tap.eq(records.text(columns, {}, "json"), "[]\n", "no records")
+tap.eq(records.text(columns, { { name = "d", nodes = {} } }, "json"), '[\n  {"name": "d", "nodes": []}\n]\n', "an empty list")
 tap.done()

@@ -2,6 +2,7 @@
 local desired <const> = require "nerv.desired"
 local engine <const> = require "nerv.engine"
 local file <const> = require "nerv.file"
+local links <const> = require "nerv.agent.links"
 local process <const> = require "nerv.process"
 local protocol <const> = require "nerv.protocol"
 
@@ -54,6 +55,14 @@ return function(self)
       if not operations then return nil, message, "EIO" end
       return { operations = operations }
     end)
+  end
+
+  function calls.links(request)
+    return self:exclusive(function() return { links = links.list(self, request.network) } end)
+  end
+
+  function calls.log(request, connection)
+    return require("nerv.agent.log").serve(self, request, connection)
   end
 
   function calls.exec(request, connection)

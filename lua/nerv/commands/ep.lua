@@ -1,16 +1,31 @@
 -- `ep`: the endpoints.
+local inspect <const> = require "nerv.inspect"
+
+local LIST <const> = { "name", "node", "mac", "address", "state" }
+
+local function list(network)
+  local rows = {}
+  for i, e in ipairs(inspect.endpoints(network)) do
+    rows[i] = { name = e.id, node = e.node, mac = e.mac, address = e.address, state = e.state }
+  end
+  return rows
+end
+
 return {
-  name = "ep", text = "list the endpoints",
-  args = { { name = "network", type = "network", text = "whose endpoints; by default of all networks" } },
-  columns = { "name", "node", "mac", "address", "state" },
+  name = "ep", text = "list the endpoints, or show one in detail",
+  args = { { name = "network", type = "network", choices = { "show" },
+      text = "whose endpoints, by default of all; or: show" },
+    { name = "endpoint", type = "endpoint", text = "which one to show" } },
+  columns = function(a) return a.endpoint and inspect.ENDPOINT or LIST end,
+  render = function(rows, a)
+    if a.endpoint then return inspect.text("endpoint", inspect.ENDPOINT, rows) end
+    return require("nerv.records").text(LIST, rows)
+  end,
   example = "ep blue -f csv",
   run = function(a)
-    local rows = {}
-    for _, n in ipairs(a.network and { a.network } or require("nerv.network").list()) do
-      for _, e in ipairs(n:endpoints()) do
-        rows[#rows + 1] = { name = e.id, node = e.node, mac = e.mac, address = e.address, state = e.state }
-      end
-    end
-    return rows
+    if a.endpoint and a.network ~= "show" then return nil, "one network is expected, or: show ENDPOINT" end
+    if a.endpoint then return { inspect.endpoint(a.endpoint) } end
+    if a.network == "show" then return nil, "show which endpoint? 'ep' lists them" end
+    return list(a.network)
   end,
 }

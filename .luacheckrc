@@ -4,11 +4,15 @@ max_line_length = 120
 self = false                -- a method need not use `self`
 
 -- Every global of the shell: the modules of bindings/ and shell/ and those that lua/nerv/start.lua names.
-local shell = {
-  "address", "archetype", "batch", "cgroup", "cidr", "commands", "digest", "ethtool", "expect", "file", "help", "inet", "json",
-  "lab", "link", "netns", "network", "node", "nve", "ovsdb", "packet", "pcap", "process", "prompt", "qdisc",
-  "registry", "route", "runtime", "sleep", "spawn", "stream", "sysctl", "task", "testbed", "timeout",
-}
+local shell = {}
+local function add_all(command, pattern)
+  local pipe = io.popen(command)
+  for name in pipe:read("*a"):gmatch(pattern) do shell[#shell + 1] = name end
+  pipe:close()
+end
+add_all("cat bindings/*.c shell/*.c", "NERV_MODULE%(([%w_]+)")
+add_all("cat lua/nerv/start.lua", "([%w_]+) = \"nerv%.")
+add_all("grep 'tools <const> =' lua/nerv/start.lua", "\"([%w_]+)\"")
 
 files["scripts/**/*.lua"] = { read_globals = shell }
 files["tests/**/*.lua"] = { read_globals = shell, max_line_length = 168 }

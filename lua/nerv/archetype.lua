@@ -3,6 +3,7 @@
 -- An archetype file returns `archetype{ ... }`; it is evaluated in an environment of its own
 -- and may not wait. What runs is always a text: the one in the file when a network is created,
 -- and from then on the one in the database, by its digest.
+local api <const> = require "nerv.api"
 local registry <const> = require "nerv.registry"
 local runtime <const> = require "nerv.runtime"
 local options <const> = require "nerv.options"
@@ -120,7 +121,6 @@ local function trusted(path)
   return true
 end
 
---- Names of the archetypes on the search path, sorted.
 function M.list()
   local found = {}
   for _, dir in ipairs(search_path()) do
@@ -158,11 +158,10 @@ local function digest_of(text, uses)
   return require("nerv.digest").sha256(table.concat(parts, "\0"))
 end
 
---- Reads an archetype and those it is composed of from the search path.
+-- Reads an archetype and those it is composed of from the search path; `loading` holds what is being read.
 -- @return the archetype with `digest`, `text` and `uses` (name -> digest); or nil and a message
-function M.load(name, loading)
+local function read(name, loading)
   if not context.valid_name(name) then return nil, ("'%s' is no archetype name"):format(tostring(name)) end
-  loading = loading or {}
   if loading[name] then return nil, ("archetype '%s' is composed of itself"):format(name) end
   loading[name] = true
   local text, message = read_text(name)
@@ -173,7 +172,7 @@ function M.load(name, loading)
   local uses = {}
   for _, part in ipairs(def.uses) do
     local component
-    component, message = M.load(part, loading)
+    component, message = read(part, loading)
     if not component then return nil, ("archetype '%s': %s"):format(name, message) end
     uses[part] = component.digest
   end
@@ -182,6 +181,8 @@ function M.load(name, loading)
   by_digest[def.digest] = def
   return def
 end
+
+function M.load(name) return read(name, {}) end
 
 --- An archetype by digest, from this process's memory or the rows of the database.
 -- @tparam table rows digest -> { name, text, uses }
@@ -212,21 +213,14 @@ function M.component(def, name)
   return assert(by_digest[digest])
 end
 
---- The needs that an archetype computes, as a table; nothing is touched and no root is needed.
--- @tparam string name of the archetype
--- @tparam table given options of the network
--- @tparam[opt] table more { node =, home =, nodes =, ports =, edge =, facts =, endpoints = { {name=...}, ... } }
--- @return array of { kind, key, owner, properties }
--- @usage archetype.expand("ip", { subnet = "10.1.0.0/24" }, { endpoints = { { name = "h1", address = "10.1.0.2" } } })
 function M.expand(name, given, more)
   local needs <const> = require "nerv.needs"
   local def, message = M.load(name)
   if not def then registry.fail("archetype.expand: " .. message) end
-  more = more or {}
   local net
   net, message = options.check("archetype.expand", def.network, given or {})
   if not net then registry.fail(message) end
-  net.name, net.node = more.name or name, more.node or "node"
+  net.name, net.node = more.name or name, more.node
   net.home, net.nodes = more.home or net.node, more.nodes or { net.node }
   net.ports, net.edge, net.own_mac = more.ports or {}, more.edge, "02:00:00:00:00:fe"
   for i, port in ipairs(def.ports) do
@@ -255,4 +249,30 @@ function M.expand(name, given, more)
   return result
 end
 
-return M
+local NAME <const> = { name = "name", type = "any", required = true, text = "name of the archetype" }
+local MORE <const> = {
+  name = { type = "name", doc = "name of the network; by default the archetype's" },
+  node = { type = "name", default = "node", doc = "the node whose needs are computed" },
+  home = { type = "name", doc = "home of the network; by default the node" },
+  nodes = { type = "list", doc = "names of the nodes where it is present; by default the node alone" },
+  ports = { type = "table", doc = "NVE ports, name -> {tag=, number=}; by default tags from 100 on" },
+  edge = { type = "table", doc = "{port=, interface=}: the port of the node's NVE towards the outside" },
+  facts = { type = "table", doc = "what only the system knows" },
+  endpoints = { type = "list", doc = "array of {name=, and options of the endpoint}" },
+}
+
+return api.module("archetype", "kinds of networks", M, {
+  list = { text = "returns the names of the archetypes on the search path",
+    example = 'print(table.concat(archetype.list(), " "))' },
+  load = { text = "reads an archetype; returns {name=, summary=, network=, endpoint=, text=, digest= ...}, or nil and "
+    .. "a message", args = { NAME }, example = 'print(archetype.load("ip").summary)' },
+  expand = { text = "returns the needs that an archetype computes, array of {kind=, key=, owner=, properties=};"
+    .. " touches "
+    .. "nothing",
+    args = { NAME, { name = "options", type = "table", text = "options of the network" },
+      { name = "more", type = "table", text = "where, and with which endpoints", fields = MORE } },
+    example = [[
+for _, n in ipairs(archetype.expand("ip", { subnet = "10.1.0.0/24" },
+    { endpoints = { { name = "h1", address = "10.1.0.2" } } })) do print(n.kind, n.key) end]] },
+  by_digest = { internal = true }, component = { internal = true }, complain = { internal = true },
+})

@@ -2,6 +2,7 @@
 --
 -- The addresses of a range are counted from 0; a range of IPv6 that holds more than 2^62 is
 -- taken for one of 2^62.
+local api <const> = require "nerv.api"
 local inet <const> = require "nerv.inet"
 
 local M = {}
@@ -126,4 +127,33 @@ function M.unusable(range, address)
   end
 end
 
-return M
+local TEXT <const> = { name = "text", type = "any", text = "an address as text" }
+local RANGE <const> = { name = "range", type = "string", required = true, text = 'as "10.1.0.0/24" or "fd00::/64"' }
+local ADDRESS <const> = { name = "address", type = "string", required = true, text = "an address" }
+
+return api.module("cidr", "arithmetic on IPv4 and IPv6 addresses and ranges", M, {
+  address = { text = "reads an address; returns it as all write it and its family, 4 or 6; or nil, message, code",
+    args = { TEXT }, example = 'print(cidr.address("FD00:0::1"))' },
+  number = { text = "returns the number of an IPv4 address; or nil, message, code", args = { TEXT },
+    example = 'assert(cidr.number("10.0.0.1") == 0x0a000001)' },
+  parse = { text = "reads a range; returns {family=, prefix=, base= bytes of its first address, size= how many,"
+    .. " text=}; "
+    .. "or nil, message, code", args = { { name = "text", type = "any", text = "a range as text" } },
+    example = 'assert(cidr.parse("10.1.0.0/24").size == 256)' },
+  host = { text = "returns the address of a number in a range", args = { RANGE,
+    { name = "number", type = "integer", required = true, text = "0 is the range's first address" } },
+    example = 'assert(cidr.host("10.1.0.0/24", 7) == "10.1.0.7")' },
+  hosts_of = { text = "returns a function from numbers to the addresses of a range; 0 is the first", args = { RANGE },
+    example = 'local host = cidr.hosts_of "fd00::/64"  assert(host(16) == "fd00::10")' },
+  hosts = { text = "returns the first and last number in a range of what is chosen for endpoints", args = { RANGE },
+    example = 'local first, last = cidr.hosts "10.1.0.0/24"  assert(first == 2 and last == 254)' },
+  gateway = { text = "returns the address that is kept for the gateway: the first of a host", args = { RANGE },
+    example = 'assert(cidr.gateway "10.1.0.0/24" == "10.1.0.1")' },
+  contains = { text = "returns whether an address lies in a range", args = { RANGE, ADDRESS },
+    example = 'assert(cidr.contains("10.1.0.0/24", "10.1.0.9"))' },
+  prefix = { text = "returns the prefix length of a range", args = { RANGE },
+    example = 'assert(cidr.prefix "10.1.0.0/24" == 24)' },
+  unusable = { text = "returns why a host cannot have an address of a range; nil when it can",
+    args = { RANGE, ADDRESS },
+    example = 'print(cidr.unusable("10.1.0.0/24", "10.1.0.255"))' },
+})

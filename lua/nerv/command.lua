@@ -70,7 +70,7 @@ function M.names() return options.sorted_keys(all_names()) end
 function M.get(name)
   if known[name] then return known[name] end
   if not all_names()[name] then return nil end
-  return M.define(require("nerv.commands." .. name))
+  return M.define((require("nerv.commands." .. name)))
 end
 
 --- An endpoint as NETWORK:NAME, or by bare name: of the preferred network, else of the only one that has it.
@@ -404,4 +404,18 @@ setmetatable(callable, { __index = function(_, name)
 end })
 M.callable = callable
 
-return M
+return api.module("command", "command lines", M, {
+  define = { text = "adds a command; the head of lua/nerv/command.lua describes its fields; returns it",
+    args = { { name = "command", type = "table", required = true, text = "name, text, args, options, columns, run"
+    .. " ..." } },
+    example = [[
+command.define { name = "hello", text = "greet", args = { { name = "who", type = "string", text = "whom" } },
+  run = function(a) return "hello " .. (a.who or "world") end }
+command.run_line "hello you"]] },
+  names = { text = "returns the names of all commands", example = 'print(table.concat(command.names(), " "))' },
+  run_line = { text = "runs a command line; returns its exit status, not 0 when a program in an endpoint failed",
+    args = { { name = "line", type = "string", required = true, text = "as typed at the prompt" } },
+    example = 'command.run_line "h1 ping -c1 h2"' },
+  get = { internal = true }, find_endpoint = { internal = true }, is_command = { internal = true },
+  run_words = { internal = true },
+})

@@ -21,13 +21,13 @@ local state_module <const> = require "nerv.state"
 local M = {}
 local fail <const> = registry.fail
 
--- What every archetype's networks and endpoints have.
-local COMMON_NETWORK <const> = {
+--- What every archetype's networks and endpoints have.
+M.NETWORK = {
   name = { type = "name", required = true, doc = "name of the network" },
-  archetype = { type = "name", required = true, doc = "its kind" },
+  archetype = { type = "archetype", required = true, doc = "its kind" },
   home = { type = "name", doc = "node that keeps what the network has once; by default this one" },
 }
-local COMMON_ENDPOINT <const> = {
+M.ENDPOINT = {
   name = { type = "name", required = true, doc = "name of the endpoint, unique in its network" },
   node = { type = "name", doc = "node on which it is; by default this one" },
 }
@@ -102,9 +102,8 @@ end
 
 --- A new network.
 function M.create(state, spec)
-  if type(spec) ~= "table" then fail("network.create: a table of options is expected") end
   local def = load_archetype("network.create", spec.archetype)
-  local values = checked("network.create", options.join(def.network, COMMON_NETWORK), spec)
+  local values = checked("network.create", options.join(def.network, M.NETWORK), spec)
   check_together("network.create", def, values)
   if state:network(values.name) then fail(("network.create: network '%s' exists"):format(values.name)) end
   local home = values.home or lab.here()
@@ -114,7 +113,7 @@ function M.create(state, spec)
   local ports, port_rows = port_operations(def, picker, operations, allocations)
   local group, group_row = picker:link_group()
   table.insert(allocations, group_row)
-  local given = given_options(spec, COMMON_NETWORK)
+  local given = given_options(spec, M.NETWORK)
   table.move(picker.operations, 1, #picker.operations, #operations + 1, operations)
   operations[#operations + 1] = { op = "insert", table = "Network", row = {
     name = values.name, archetype = def.name, digest = def.digest, options = json.encode(given),
@@ -193,7 +192,7 @@ function M.endpoints(state, net_name, specs)
   for _, ep in pairs(state.rows.Endpoint) do
     if ep.network == row._uuid then taken[ep.name] = true end
   end
-  local description = options.join(def.endpoint, COMMON_ENDPOINT)
+  local description = options.join(def.endpoint, M.ENDPOINT)
   -- Fixed values first, so that no automatic choice takes one that a later endpoint names.
   local order = {}
   for i, spec in ipairs(specs) do order[i] = { spec = spec, at = i, fixed = spec.address ~= nil } end
@@ -216,7 +215,7 @@ function M.endpoints(state, net_name, specs)
     if values.mac then mac, mac_row = must(picker:fixed_mac(values.mac))
     else mac, mac_row = must(picker:mac(net_name, values.name)) end
     allocations[#allocations + 1] = mac_row
-    local given = given_options(one.spec, COMMON_ENDPOINT)
+    local given = given_options(one.spec, M.ENDPOINT)
     draft.objects[one.at] = { table = "Endpoint", owner = net_name .. ":" .. values.name,
       verb = "create", node = node }
     draft.endpoints[one.at] = { name = values.name, node = node, mac = mac, options = given,
@@ -330,22 +329,22 @@ end
 
 --- Other options, another home or archetype.
 function M.update(state, net_name, changes)
-  if type(changes) ~= "table" then fail("network.update: a table of options is expected") end
-  if changes.name ~= nil and changes.name ~= net_name then fail("network.update: a network keeps its name") end
-  if changes.home ~= nil then checked("network.update", { home = COMMON_NETWORK.home }, { home = changes.home }) end
+  if type(changes) ~= "table" then fail("network:update: a table of options is expected") end
+  if changes.name ~= nil and changes.name ~= net_name then fail("network:update: a network keeps its name") end
+  if changes.home ~= nil then checked("network:update", { home = M.NETWORK.home }, { home = changes.home }) end
   local row = network_row(state, net_name)
-  local def = changes.archetype ~= nil and load_archetype("network.update", changes.archetype)
+  local def = changes.archetype ~= nil and load_archetype("network:update", changes.archetype)
     or definition(state, row)
   local former = options.join(json.decode(row.parked) or {}, json.decode(row.options) or {})
-  local merged = options.join(former, given_options(changes, COMMON_NETWORK))
+  local merged = options.join(former, given_options(changes, M.NETWORK))
   local known, parked = {}, {}
   for key, value in pairs(merged) do
     if def.network[key] then known[key] = value
     elseif former[key] ~= nil and changes[key] == nil then parked[key] = value
     else known[key] = value end   -- the check below names the nearest option
   end
-  local values = checked("network.update", def.network, known)
-  check_together("network.update", def, values)
+  local values = checked("network:update", def.network, known)
+  check_together("network:update", def, values)
   local home = changes.home or row.home
   local drafted = {}
   local operations = { unchanged("Network", row, { "generation" }), same_endpoints(state, row) }

@@ -1,4 +1,5 @@
 --- Endpoints: access points to a network. Made by network:endpoint{...}.
+local api <const> = require "nerv.api"
 local registry <const> = require "nerv.registry"
 local archetypes <const> = require "nerv.archetype"
 local json <const> = require "nerv.json"
@@ -70,16 +71,10 @@ local function socket(self)
   return path
 end
 
---- Runs a program in the endpoint; its output goes to ours.
--- @return { ok = true, exit = 0 }; or nil, message, "EXIT", { exit = status }
--- @usage h1:exec("ping", "-c1", h2.address)
 function methods:exec(...) return execute.passing(socket(self), self.id, ...) end
 
---- Runs a program in the endpoint and collects what it writes.
--- @return { ok =, exit =, stdout =, stderr = }; or nil, message, code, the same table
 function methods:run(...) return execute.collecting(socket(self), self.id, ...) end
 
---- Runs a shell in the endpoint, on this terminal.
 function methods:shell()
   local input <close> = stream.fd(0)
   return execute.run(socket(self), { argv = { os.getenv("SHELL") or "/bin/sh" }, owner = self.id,
@@ -88,10 +83,6 @@ function methods:shell()
     stderr = function(bytes) io.stderr:write(bytes) end })
 end
 
---- Pings another endpoint or an address.
--- @param target an endpoint, or an address as text
--- @tparam[opt=1] integer count how many requests
--- @return { ok, sent, received, rtt_ms }; or nil, message, "unreachable"
 function methods:ping(target, count)
   local address = type(target) == "table" and target.address or target
   if type(address) ~= "string" then registry.fail("endpoint:ping: the target has no address") end
@@ -110,9 +101,24 @@ function methods:ping(target, count)
     rtt_ms = tonumber(text:match("= [%d.]+/([%d.]+)/")) }
 end
 
---- Deletes the endpoint.
 function methods:delete()
   return require("nerv.network").get(self.network):delete_endpoints { self.name }
 end
+
+api.class("endpoint", "an access point to a network", methods, {
+  exec = { text = "runs a program in the endpoint, its output to ours; returns {ok=true, exit=0}, or nil, message, "
+    .. "code, {exit=} or {signal=}", args = execute.ARGS, example = 'h1:exec("ping", "-c1", h2.address)' },
+  run = { text = "runs a program in the endpoint and collects what it writes; returns {ok=, exit=, stdout=, stderr=}, "
+    .. "or nil, message, code, the same", args = execute.ARGS,
+    example = 'print(h1:run("ip", "-br", "address").stdout)' },
+  shell = { text = "runs a shell in the endpoint, on this terminal; returns as exec" },
+  ping = { text = "pings; returns {ok=true, sent=, received=, rtt_ms=}, or nil, message, code",
+    args = { { name = "target", type = "any", required = true, text = "an endpoint, or an address as text" },
+      { name = "count", type = "count", text = "how many requests; by default 1" } },
+    example = "print(h1:ping(h2, 3).rtt_ms)" },
+  delete = { text = "deletes the endpoint; returns true", example = "h1:delete()" },
+}, { name = "its name", network = "name of its network", id = "NETWORK:NAME", node = "node on which it is",
+  mac = "its MAC address", netns = "path of its network namespace",
+  state = "active, or the phase of a Change that runs" })
 
 return M

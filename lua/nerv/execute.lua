@@ -94,6 +94,9 @@ local function text_of(status)
   return "exit status " .. tostring(status.exit), "EXIT"
 end
 
+--- What exec and run of endpoints and nodes take.
+M.ARGS = { { name = "argv", type = "rest", text = "the program and its arguments; one table of them will do" } }
+
 --- Runs a program over an agent's socket.
 -- @tparam string path of the agent's socket
 -- @tparam table request { argv =, owner =, cwd =, pty = }

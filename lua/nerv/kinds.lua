@@ -24,6 +24,7 @@
 --   mark(p, node)             what list() calls the key of one; by default its key
 --
 -- A researcher's own kind is added with kinds.define from Lua.
+local api <const> = require "nerv.api"
 local registry <const> = require "nerv.registry"
 
 local M = {}
@@ -48,7 +49,7 @@ end
 function M.get(name)
   if known[name] then return known[name] end
   for _, candidate in ipairs(built_in) do
-    if candidate == name then return M.define(require("nerv.kinds." .. name)) end
+    if candidate == name then return M.define((require("nerv.kinds." .. name))) end
   end
   return nil
 end
@@ -64,4 +65,16 @@ function M.names()
   return list
 end
 
-return M
+return api.module("kinds", "the kinds of need: what networks and endpoints are made of", M, {
+  define = { text = "adds a kind; the head of lua/nerv/kinds.lua describes its fields; returns it",
+    args = { { name = "kind", type = "table", required = true,
+      text = "name, class, rank, properties, key, create, remove, read ..." } },
+    example = [[
+kinds.define { name = "note", class = "call", rank = 90,
+  properties = { text = { doc = "what it says", required = true } },
+  key = function(p) return p.text end,
+  read = function() return nil end,
+  create = function() return true end, remove = function() return true end }]] },
+  get = { internal = true },
+  names = { text = "returns the names of all kinds", example = 'print(table.concat(kinds.names(), " "))' },
+})

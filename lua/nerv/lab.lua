@@ -1,5 +1,6 @@
 --- The shell's connection to its agent and to the database. The first call that needs them
 -- finds the agent of the state directory, or starts one as a lab.
+local api <const> = require "nerv.api"
 local context <const> = require "nerv.context"
 local file <const> = require "nerv.file"
 local instance <const> = require "nerv.instance"
@@ -173,4 +174,17 @@ end
 -- @return the state directories that were cleaned
 function M.clean() return instance.clean_all_dead() end
 
-return M
+return api.module("lab", "this shell's agent and database; the first call that needs them starts a lab", M, {
+  here = { text = "returns the name of this shell's node", example = "print(lab.here())" },
+  active = { text = "returns whether this shell has an agent already; starts none", example = "assert(lab.active())" },
+  connection = { text = "returns {state=, socket= the agent's, hello={node=, pid=, db=, state_dir=, run_dir=}}",
+    example = "print(lab.connection().hello.run_dir)" },
+  state = { text = "returns this shell's replica of the database: the rows of its tables by UUID are in `rows`",
+    example = "for _, row in pairs(lab.state().rows.Endpoint) do print(row.name, row.mac) end" },
+  socket = { text = "returns the path of the agent's socket of a node; or nil and a message",
+    args = { { name = "node", type = "name", required = true, text = "name of the node" } },
+    example = "print(lab.socket(lab.here()))" },
+  leave = { internal = true },
+  clean = { text = "removes what labs left whose agents are dead; returns the state directories that were cleaned",
+    example = "print(#lab.clean())" },
+})

@@ -2,15 +2,14 @@
 --
 -- @usage local blue = network.create{ name = "blue", archetype = "ip", subnet = "10.1.0.0/24" }
 --        local h1 = blue:endpoint{ name = "h1", node = "pm1" }
+local api <const> = require "nerv.api"
 local registry <const> = require "nerv.registry"
 local change <const> = require "nerv.change"
-local context <const> = require "nerv.context"
 local draft <const> = require "nerv.draft"
 local json <const> = require "nerv.json"
 local lab <const> = require "nerv.lab"
 local options <const> = require "nerv.options"
 local protocol <const> = require "nerv.protocol"
-local suggest <const> = require "nerv.suggest"
 
 local M = {}
 local Network = { __name = "network" }
@@ -91,14 +90,6 @@ local function as_list(specs, what)
   return list, list == specs
 end
 
-local function as_names(names)
-  if type(names) ~= "table" then fail("network:delete_endpoints: an array of names is expected") end
-  return names
-end
-
---- Creates an endpoint, or all of a list in one change.
--- @tparam table spec { name =, node =, ... }, or an array of such
--- @return the endpoint, or an array of endpoints
 function methods:endpoint(spec)
   local state = lab.state()
   local specs, many = as_list(spec, "network:endpoint")
@@ -109,7 +100,6 @@ function methods:endpoint(spec)
   return result[1]
 end
 
---- The network's endpoints, by name.
 function methods:endpoints()
   local list = {}
   for i, row in ipairs(lab.state():endpoints(row_of(self)._uuid)) do
@@ -118,62 +108,44 @@ function methods:endpoints()
   return list
 end
 
---- An endpoint by name, or nil.
 function methods:get(name)
   local row = lab.state():endpoint(row_of(self)._uuid, name)
   return row and not row.doomed and Endpoint.new(self.name, name) or nil
 end
 
---- Changes options, the home or the archetype while the network runs.
--- @usage blue:update{ mtu = 1400 }   blue:update{ archetype = "bridge" }
 function methods:update(changes)
   local state = lab.state()
   self.last_change = change.run(state, function() return draft.update(state, self.name, changes) end)
   return self
 end
 
---- Deletes endpoints by name in one change.
--- @tparam table names array of names
 function methods:delete_endpoints(names)
   local state = lab.state()
-  as_names(names)
   self.last_change = change.run(state, function() return draft.delete(state, self.name, names) end)
   return true
 end
 
---- Deletes the network and its endpoints.
 function methods:delete()
   local state = lab.state()
   self.last_change = change.run(state, function() return draft.delete(state, self.name) end)
   return true
 end
 
---- What a call would do, without doing it.
--- @tparam string verb "endpoint", "update", "delete" or "delete_endpoints"
--- @param argument what the method of that name takes
--- @return array of { verb, kind, key, owner, node }
 function methods:plan(verb, argument)
   local state = lab.state()
   local drafts <const> = {
     endpoint = function() return draft.endpoints(state, self.name, (as_list(argument, "network:plan"))) end,
     update = function() return draft.update(state, self.name, argument) end,
     delete = function() return draft.delete(state, self.name) end,
-    delete_endpoints = function() return draft.delete(state, self.name, as_names(argument)) end,
+    delete_endpoints = function() return draft.delete(state, self.name, argument or {}) end,
   }
-  if not drafts[verb] then
-    fail(("network:plan: unknown verb '%s'%s"):format(tostring(verb),
-      suggest(verb, options.sorted_keys(drafts))))
-  end
   return draft.plan(drafts[verb]())
 end
 
---- The operations that the agents performed for this object's last call.
 function methods:operations()
   return self.last_change and performed(lab.state(), self.last_change) or {}
 end
 
---- Compares the network with the system on each of its nodes, and mends what differs.
--- @return array of the operations; empty when all was right
 function methods:verify()
   local all = {}
   local row = row_of(self)
@@ -187,9 +159,6 @@ function methods:verify()
   return all
 end
 
---- Creates a network.
--- @tparam table spec name, archetype, home, and the archetype's options (help "ip" lists them)
--- @return the network
 function M.create(spec)
   local state = lab.state()
   local made = change.run(state, function() return draft.create(state, spec) end)
@@ -198,21 +167,16 @@ function M.create(spec)
   return net
 end
 
---- What network.create would do, without doing it.
--- @return array of { verb, kind, key, owner, node }
 function M.plan(spec)
   local state = lab.state()
   return draft.plan(draft.create(state, spec))
 end
 
---- A network by name, or nil.
 function M.get(name)
-  if not context.valid_name(name) then fail("network.get: a name is expected") end
   local row = lab.state():network(name)
   return row and not row.doomed and network_object(name) or nil
 end
 
---- All networks, by name.
 function M.list()
   local list = {}
   for _, row in ipairs(lab.state():sorted "Network") do
@@ -221,4 +185,56 @@ function M.list()
   return list
 end
 
-return M
+local function open_options(text, known, required)
+  return { { name = "options", type = "table", required = required, text = text, fields = known, open = true } }
+end
+local UPDATE <const> = { home = draft.NETWORK.home, archetype = { type = "archetype", doc = "another kind" } }
+local OPERATIONS <const> = "array of {verb=, kind=, key=, owner=, node=}"
+
+api.class("network", "a virtual network", methods, {
+  endpoint = { text = "creates an endpoint, or all of an array of options in one change; returns it, or an array",
+    args = open_options("what every endpoint has, and options of the archetype", draft.ENDPOINT, true),
+    example = [[
+local h3 = blue:endpoint { name = "h3" }
+local more = blue:endpoint { { name = "h4" }, { name = "h5", address = "10.1.0.77" } }
+expect(h3:ping(more[2]))]] },
+  endpoints = { text = "returns the network's endpoints, by name",
+    example = "for _, e in ipairs(blue:endpoints()) do print(e.name, e.address) end" },
+  get = { text = "returns an endpoint by name, or nil",
+    args = { { name = "name", type = "string", required = true, text = "name of the endpoint" } },
+    example = 'print(blue:get("h1").mac)' },
+  update = { text = "changes options, the home or the archetype while the network runs; returns the network",
+    args = open_options("what changes, with options of the archetype", UPDATE, true),
+    example = 'blue:update { mtu = 1400 }\nblue:update { archetype = "bridge" }' },
+  delete_endpoints = { text = "deletes endpoints in one change; returns true",
+    args = { { name = "names", type = "list", required = true, text = "array of their names" } },
+    example = 'blue:delete_endpoints { "h1", "h2" }' },
+  delete = { text = "deletes the network and its endpoints; returns true", example = "blue:delete()" },
+  plan = { text = "returns what a call would do, without doing it: " .. OPERATIONS,
+    args = { { name = "verb", type = "choice", required = true, text = "the method",
+        choices = { "endpoint", "update", "delete", "delete_endpoints" } },
+      { name = "argument", type = "any", text = "what the method takes" } },
+    example = 'for _, o in ipairs(blue:plan("update", { mtu = 1400 })) do print(o.verb, o.kind, o.key) end' },
+  operations = { text = "returns what the agents did for this object's last call: " .. OPERATIONS,
+    example = "blue:update { mtu = 1400 }\nprint(#blue:operations())" },
+  verify = { text = "compares the network with the system on all its nodes and mends what differs; returns "
+    .. OPERATIONS, example = "assert(#blue:verify() == 0)" },
+}, { name = "its name", archetype = "name of its archetype", home = "node that keeps what it has once",
+  nodes = "names of the nodes where it is present", options = "its options, with the defaults",
+  ports = "NVE ports, name -> {tag=, number=}", state = "active, the phase of a Change that runs, or what is wrong" })
+
+return api.module("network", "virtual networks: create, read, update, delete", M, {
+  create = { text = "creates a network; returns it",
+    args = open_options("what every network has, and options of the archetype", draft.NETWORK, true),
+    example = [[
+local red = network.create { name = "red", archetype = "ip", subnet = "10.2.0.0/24" }
+print(red.state)]] },
+  plan = { text = "returns what network.create would do, without doing it: " .. OPERATIONS,
+    args = open_options("as network.create takes them", draft.NETWORK, true),
+    example = 'print(#network.plan { name = "red", archetype = "bridge" })' },
+  get = { text = "returns a network by name, or nil",
+    args = { { name = "name", type = "name", required = true, text = "name of the network" } },
+    example = 'print(network.get("blue").archetype)' },
+  list = { text = "returns all networks, by name",
+    example = "for _, n in ipairs(network.list()) do print(n.name, n.archetype, n.state) end" },
+})

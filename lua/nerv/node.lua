@@ -1,4 +1,5 @@
 --- Nodes: the machines that run NERV.
+local api <const> = require "nerv.api"
 local registry <const> = require "nerv.registry"
 local change <const> = require "nerv.change"
 local execute <const> = require "nerv.execute"
@@ -35,19 +36,16 @@ function Node.__tostring(self) return "node " .. self.name end
 
 local function object(name) return setmetatable({ name = name }, Node) end
 
---- A node by name, or nil.
 function M.get(name)
   return lab.state():node(name) and object(name) or nil
 end
 
---- All nodes, by name.
 function M.list()
   local list = {}
   for i, row in ipairs(lab.state():sorted "Node") do list[i] = object(row.name) end
   return list
 end
 
---- The node of this shell.
 function M.here() return object(lab.here()) end
 
 local function check_egress(egress)
@@ -63,12 +61,8 @@ local function check_egress(egress)
   end
 end
 
---- Changes the node's options.
--- @usage node.get("pm1"):update{ egress = { eth1 = "dedicated" } }
 function methods:update(changes)
-  local values, message = options.check("node:update", OPTIONS, changes)
-  if not values then registry.fail(message) end
-  if values.egress then check_egress(values.egress) end
+  if changes.egress then check_egress(changes.egress) end
   local state = lab.state()
   self.last_change = change.run(state, function()
     local row = change.wait_idle(state, function() return row_of(self) end)
@@ -88,17 +82,14 @@ local function socket(self)
   return path
 end
 
---- Runs a program on the node; its output goes to ours. See endpoint:exec.
 function methods:exec(...) return execute.passing(socket(self), nil, ...) end
 
---- Runs a program on the node and collects what it writes. See endpoint:run.
 function methods:run(...) return execute.collecting(socket(self), nil, ...) end
 
---- Removes the record of a node that is gone for good, with its endpoints.
 function M.forget(name)
   local state = lab.state()
   local row = state:node(name)
-  if not row then registry.fail(("there is no node '%s'"):format(tostring(name))) end
+  if not row then registry.fail(("there is no node '%s'"):format(name)) end
   if row.state == "active" then registry.fail(("node %s is active: it cannot be forgotten"):format(name)) end
   local operations = { { op = "delete", table = "Node", where = state_module.only(row) },
     { op = "delete", table = "Endpoint", where = { { "node", "==", name } } },
@@ -108,4 +99,25 @@ function M.forget(name)
   return true
 end
 
-return M
+local NAME <const> = { name = "name", type = "name", required = true, text = "name of the node" }
+
+api.class("node", "a machine that runs NERV", methods, {
+  update = { text = "changes the node's options; returns the node",
+    args = { { name = "options", type = "table", required = true, text = "what changes", fields = OPTIONS } },
+    example = 'print(pcall(function() node.here():update { egress = { eth1 = "sharde" } } end))' },
+  exec = { text = "runs a program on the node, its output to ours; returns as endpoint:exec", args = execute.ARGS,
+    example = 'node.here():exec("ip", "-br", "link")' },
+  run = { text = "runs a program on the node and collects what it writes; returns as endpoint:run", args = execute.ARGS,
+    example = 'print(node.here():run("uname", "-r").stdout)' },
+}, { name = "its name", state = "active, joining, or stale: not heard of for 15 s",
+  instance = "8 hex digits that mark what is its own", run_dir = "where its sockets, namespaces and pins are",
+  egress = "array of {interface=, mode=, port=}: the NVE's ports to the physical network" })
+
+return api.module("node", "the machines that run NERV", M, {
+  get = { text = "returns a node by name, or nil", args = { NAME }, example = "print(node.get(lab.here()).state)" },
+  list = { text = "returns all nodes, by name",
+    example = "for _, n in ipairs(node.list()) do print(n.name, n.state) end" },
+  here = { text = "returns the node of this shell", example = "print(node.here().run_dir)" },
+  forget = { text = "removes what is known of a node that is gone for good, its endpoints too; returns true",
+    args = { NAME }, example = 'print(pcall(node.forget, lab.here()))  -- it is active' },
+})

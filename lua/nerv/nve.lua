@@ -3,6 +3,7 @@
 -- @usage local sw = nve.open("pm1")
 --        sw.tables.tags:dump()
 --        sw.tables.ipv4_lpm:add{ key = {...}, action = "forward", data = {...} }
+local api <const> = require "nerv.api"
 local registry <const> = require "nerv.registry"
 local cidr <const> = require "nerv.cidr"
 local suggest <const> = require "nerv.suggest"
@@ -48,7 +49,7 @@ local function decode_all(list)
   return values
 end
 
-local Table = {}
+local Table = { __name = "switch_table" }
 Table.__index = Table
 
 local function names_of(list)
@@ -95,37 +96,27 @@ local function encode_entry(self, entry)
     data = encode_data(self, entry.action, entry.data) }
 end
 
---- Adds an entry.
--- @tparam table entry { key = {...}, action = NAME, data = {...} }
--- @return its handle, or nil, message, code
 function Table:add(entry)
   local handles, message, code = self:add_many { entry }
   if not handles then return nil, message, code end
   return handles[1]
 end
 
---- Adds many entries, pipelined.
--- @return array of handles; or nil, message, code, index of the first that failed
 function Table:add_many(entries)
   local encoded = {}
   for i, entry in ipairs(entries) do encoded[i] = encode_entry(self, entry) end
   return self.connection:add(self.info.name, encoded)
 end
 
---- Changes the action of an entry.
--- @tparam table entry { handle =, action =, data = }
 function Table:modify(entry)
   return self.connection:modify(self.info.name, entry.handle, entry.action,
     encode_data(self, entry.action, entry.data))
 end
 
---- Deletes an entry by its handle.
 function Table:delete(handle) return self.connection:delete(self.info.name, handle) end
 
---- Deletes all entries.
 function Table:clear() return self.connection:clear(self.info.name) end
 
---- All entries: array of { key, action, data, handle }.
 function Table:dump()
   local entries, message, code = self.connection:entries(self.info.name)
   if not entries then return nil, message, code end
@@ -135,12 +126,10 @@ function Table:dump()
   return entries
 end
 
---- Sets what happens without a match.
 function Table:set_default(action, data)
   return self.connection:set_default(self.info.name, action, encode_data(self, action, data))
 end
 
---- What happens without a match: { action, data }, or nil.
 function Table:default()
   local entry, message, code = self.connection:default(self.info.name)
   if not entry then return nil, message, code end
@@ -148,7 +137,6 @@ function Table:default()
   return entry
 end
 
---- Packets and bytes that an entry has matched: { packets, bytes }.
 function Table:counter(handle) return self.connection:entry_counter(self.info.name, handle) end
 
 local Switch = { __name = "switch" }
@@ -171,9 +159,6 @@ local function make_tables(connection)
   end })
 end
 
---- Connects to a switch's control interface.
--- @tparam string where path of a Unix socket, or "ADDRESS:PORT" (a BMv2 simple_switch, too)
--- @return the switch, or nil, message, code
 function M.connect(where)
   local client <const> = require "nerv.switch_client"
   local connection, message, code
@@ -187,10 +172,6 @@ function M.connect(where)
   return setmetatable({ connection = connection, tables = make_tables(connection), where = where }, Switch)
 end
 
---- Opens the switch of a node.
--- @tparam ?string node_name by default this node
--- @tparam[opt="nve"] string name of the switch
--- @return the switch
 function M.open(node_name, name)
   local lab <const> = require "nerv.lab"
   node_name = node_name or lab.here()
@@ -209,30 +190,102 @@ function M.open(node_name, name)
   registry.fail(("node %s runs no switch '%s'; node:update{ egress = ... } gives it one"):format(node_name, name))
 end
 
---- The switch's ports: array of { number, interface, up }.
 function Switch:ports() return self.connection:ports() end
 
---- A port by number, or nil.
 function Switch:port(number)
   for _, port in ipairs(self:ports() or {}) do
     if port.number == number then return port end
   end
 end
 
---- Adds an interface as a port, while the switch runs.
 function Switch:add_port(interface, number) return self.connection:add_port(interface, number) end
 
---- Removes a port.
 function Switch:remove_port(number) return self.connection:remove_port(number) end
 
---- Reads a cell of a counter: { packets, bytes }.
 function Switch:counter(name, index) return self.connection:counter(name, index) end
 
---- What the switch says of itself: { device_id, thrift_port }.
 function Switch:info() return self.connection:info() end
 
 function Switch:close() self.connection:close() end
 
 function Switch:__tostring() return "switch at " .. self.where end
 
-return M
+local KEY <const> = "the fields of the key, in order: numbers, addresses, MACs, or hexadecimal text"
+local DATA <const> = { name = "data", type = "list", text = "array of the action's values" }
+local ACTION <const> = { name = "action", type = "string", required = true, text = "name of the action" }
+local HANDLE <const> = { name = "handle", type = "integer", required = true, text = "number of the entry" }
+local PORT <const> = { name = "number", type = "integer", required = true, text = "number of the port" }
+local EXAMPLE <const> = [[
+local tb = testbed.create { nodes = 1, prefix = "pc" }
+local sw = nve.open "pc1"
+%s
+sw:close()
+tb:delete()]]
+local TAGS <const> = [[
+local tags = sw.tables.tags
+local handle = assert(tags:add { key = { 1, 77 }, action = "to_port", data = { 16 } })
+%s]]
+local function example(text) return EXAMPLE:format(text) end
+local function on_tags(text) return EXAMPLE:format(TAGS:format(text)) end
+
+api.class("switch_table", "a table of a P4 switch", Table, {
+  add = { text = "adds an entry; returns its handle, or nil, message, code",
+    args = { { name = "entry", type = "table", required = true, open = true, text = "{key=, action=, data=}",
+      fields = { key = { type = "list", required = true, doc = KEY },
+        action = { type = "string", required = true, doc = ACTION.text },
+        data = { type = "list", doc = DATA.text } } } },
+    example = on_tags "print(handle)" },
+  add_many = { text = "adds entries in one go; returns their handles, or nil, message, code, index of the first that"
+    .. " failed",
+    args = { { name = "entries", type = "list", required = true, text = "array of entries as add takes them" } },
+    example = example 'print(#sw.tables.tags:add_many { { key = { 1, 77 }, action = "to_port", data = { 16 } } })' },
+  modify = { text = "changes the action of an entry; returns true, or nil, message, code",
+    args = { { name = "entry", type = "table", required = true, text = "{handle=, action=, data=}",
+      fields = { handle = { type = "integer", required = true, doc = HANDLE.text },
+        action = { type = "string", required = true, doc = ACTION.text },
+        data = { type = "list", doc = DATA.text } } } },
+    example = on_tags 'assert(tags:modify { handle = handle, action = "to_port", data = { 17 } })' },
+  delete = { text = "deletes an entry; returns true, or nil, message, code", args = { HANDLE },
+    example = on_tags "assert(tags:delete(handle))" },
+  clear = { text = "deletes all entries; returns true, or nil, message, code",
+    example = example "assert(sw.tables.tags:clear())" },
+  dump = { text = "returns all entries, array of {key=, action=, data=, handle=}; or nil, message, code",
+    example = on_tags "for _, entry in ipairs(tags:dump()) do print(entry.handle, entry.key[2], entry.action) end" },
+  set_default = { text = "sets what happens without a match; returns true, or nil, message, code",
+    args = { ACTION, DATA },
+    example = example("local tags = sw.tables.tags\nlocal usual = tags:default()\n"
+      .. "assert(tags:set_default(usual.action, usual.data))") },
+  default = { text = "returns what happens without a match, {action=, data=}; or nil, message, code",
+    example = example "print(sw.tables.tags:default().action)" },
+  counter = { text = "returns how much an entry has matched, {packets=, bytes=}; or nil, message, code",
+    args = { HANDLE },
+    example = on_tags "print(tags:counter(handle).packets)" },
+}, { info = "what its program says of it: {name=, key=, actions=}" })
+
+api.class("switch", "a P4 switch under control", Switch, {
+  ports = { text = "returns the ports, array of {number=, interface=, up=}; or nil, message, code",
+    example = example "for _, port in ipairs(sw:ports()) do print(port.number, port.interface) end" },
+  port = { text = "returns a port by number, or nil", args = { PORT },
+    example = example "print(sw:port(1).interface)" },
+  add_port = { text = "adds an interface as a port, while the switch runs; returns true, or nil, message, code",
+    args = { { name = "interface", type = "string", required = true, text = "name of the interface" }, PORT } },
+  remove_port = { text = "removes a port; returns true, or nil, message, code", args = { PORT } },
+  counter = { text = "reads a cell of a counter; returns {packets=, bytes=}, or nil, message, code",
+    args = { { name = "name", type = "string", required = true, text = "name of the counter" },
+      { name = "index", type = "integer", required = true, text = "which cell; 0 is the first" } } },
+  info = { text = "returns what the switch says of itself, {device_id=, thrift_port=}",
+    example = example "print(sw:info().device_id)" },
+  close = { text = "ends the connection", example = example "" },
+}, { tables = "its tables, by name: sw.tables.tags", where = "what it was connected by" })
+
+return api.module("nve", "P4 switches: a node's NVE, and others", M, {
+  open = { text = "connects to a switch of a node; returns the switch",
+    args = { { name = "node", type = "name", text = "the node; by default this one" },
+      { name = "name", type = "name", text = "the switch; by default nve" } },
+    example = example 'print(#sw.tables.tags:dump())' },
+  connect = { text = "connects to a switch's control interface, a BMv2 simple_switch's too; returns the switch, or"
+    .. " nil, message, code",
+    args = { { name = "where", type = "string", required = true,
+      text = "path of a Unix socket, or \"ADDRESS:PORT\"" } },
+    example = 'print(nve.connect "127.0.0.1:9090")' },
+})

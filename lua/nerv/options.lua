@@ -3,8 +3,8 @@
 -- A description is { NAME = { type = "cidr", required = true, default = ..., doc = "...",
 -- choices = { ... }, allocate = OPTION } }. `choices` are what a "choice" may be. `allocate`
 -- names the option of the network from whose range a value is taken when none is given.
--- The same types describe the arguments of functions and commands; see api.lua.
-local cidr <const> = require "nerv.cidr"
+-- The same types describe the arguments of functions and commands; see api.lua, on which cidr.lua builds:
+-- it is loaded when it is needed.
 local context <const> = require "nerv.context"
 local suggest <const> = require "nerv.suggest"
 
@@ -34,9 +34,9 @@ function M.rate(value)
 end
 
 -- An IP address or range, of one family where that matters.
-local function ip(read, family)
+local function ip(reader, family)
   return function(v)
-    local value, more = read(v)
+    local value, more = require("nerv.cidr")[reader](v)
     if not value then return nil, more end
     local have = type(value) == "table" and value.family or more
     if family and have ~= family then return nil, ("IPv%d is expected"):format(family) end
@@ -60,70 +60,78 @@ local function object_or_name(class)
   end
 end
 
---- Each type: a function of a value and its option that returns true, or nil and what is wrong.
+--- Each type: one line, and a function of a value and its option that returns true, or nil and what is wrong.
 local types <const> = {
-  any = function() return true end,
-  bytes = of_type("string", "a string"),
-  number = of_type("number", "a number"),
-  ["function"] = of_type("function", "a function"),
-  network = object_or_name "network",
-  endpoint = object_or_name "endpoint",
-  node = object_or_name "node",
-  archetype = is_name,
-  file = of_type("string", "a path"),
-  line = of_type("string", "a command line or Lua"),
-  netns = function(v)
+  any = { "any value", function() return true end },
+  bytes = { "a string; any bytes", of_type("string", "a string") },
+  number = { "a number", of_type("number", "a number") },
+  ["function"] = { "a function", of_type("function", "a function") },
+  network = { "a network, or its name", object_or_name "network" },
+  endpoint = { "an endpoint, or its name", object_or_name "endpoint" },
+  node = { "a node, or its name", object_or_name "node" },
+  archetype = { "name of an archetype", is_name },
+  file = { "path of a file", of_type("string", "a path") },
+  line = { "a command line or Lua", of_type("string", "a command line or Lua") },
+  netns = { "name of a namespace, a path to one, or a process id", function(v)
     if type(v) == "string" or math.type(v) == "integer" then return true end
     return nil, "a namespace is expected: its name, a path or a process id"
-  end,
-  seconds = function(v)
+  end },
+  seconds = { "a time in seconds, 0 or more; fractions too", function(v)
     if type(v) == "number" and v >= 0 and v < math.huge then return true end
     return nil, "seconds, 0 or more, are expected"
-  end,
-  choice = function(v, option)
+  end },
+  choice = { "one of the values that are named", function(v, option)
     for _, choice in ipairs(option.choices) do
       if v == choice then return true end
     end
     return nil, ("one of %s is expected%s"):format(table.concat(option.choices, ", "),
       suggest(v, option.choices))
-  end,
-  string = function(v)
+  end },
+  string = { "a string without NUL", function(v)
     if type(v) == "string" and not v:find("\0", 1, true) then return true end
     return nil, "a string is expected"
-  end,
-  name = is_name,
-  boolean = of_type("boolean", "true or false"),
-  integer = function(v)
+  end },
+  name = { "1 to 63 letters, digits and . _ -; the first one is a letter or digit", is_name },
+  boolean = { "true or false", of_type("boolean", "true or false") },
+  integer = { "a whole number", function(v)
     if math.type(v) == "integer" then return true end
     return nil, "an integer is expected"
-  end,
-  mtu = integer_from(68, 65535),
-  count = integer_from(1, 1000),
-  cidr = ip(cidr.parse), cidr4 = ip(cidr.parse, 4), cidr6 = ip(cidr.parse, 6),
-  address = ip(cidr.address), address4 = ip(cidr.address, 4), address6 = ip(cidr.address, 6),
-  mac = function(v)
+  end },
+  mtu = { "bytes of a packet, 68 to 65535", integer_from(68, 65535) },
+  count = { "a whole number, 1 to 1000", integer_from(1, 1000) },
+  cidr = { "a range of addresses: \"10.1.0.0/24\", \"fd00::/64\"", ip "parse" },
+  cidr4 = { "a range of IPv4 addresses", ip("parse", 4) },
+  cidr6 = { "a range of IPv6 addresses", ip("parse", 6) },
+  address = { "an IP address: \"10.1.0.2\", \"fd00::2\"", ip "address" },
+  address4 = { "an IPv4 address", ip("address", 4) },
+  address6 = { "an IPv6 address", ip("address", 6) },
+  mac = { "a MAC address: \"02:00:00:00:00:01\"", function(v)
     if type(v) == "string" and v:match("^%x%x:%x%x:%x%x:%x%x:%x%x:%x%x$") then
       local first = tonumber(v:sub(1, 2), 16)
       if first % 2 == 0 and v ~= "00:00:00:00:00:00" then return true end
       return nil, "it must not be zero or a group address"
     end
     return nil, "six hexadecimal bytes with colons are expected"
-  end,
-  rate = function(v)
+  end },
+  rate = { "bits per second: a number, or \"100mbit\", \"1.5gbit\"", function(v)
     local rate, message = M.rate(v)
     if rate then return true end
     return nil, message
-  end,
-  table = of_type("table", "a table"),
+  end },
+  table = { "a table", of_type("table", "a table") },
+  list = { "an array", of_type("table", "an array") },
 }
 
---- Names of the types, for the check of archetypes.
+--- The names of the types.
 function M.type_names()
   local names = {}
   for name in pairs(types) do names[#names + 1] = name end
   table.sort(names)
   return names
 end
+
+--- What values of a type are, in one line; nil when there is no such type.
+function M.type_text(name) return types[name] and types[name][1] end
 
 local function sorted_keys(t)
   local keys = {}
@@ -155,7 +163,7 @@ function M.problem(description)
       return ("option %s: a choice needs `choices`"):format(name)
     end
     if option.default ~= nil then
-      local good, message = types[option.type](option.default, option)
+      local good, message = types[option.type][2](option.default, option)
       if not good then return ("option %s: default: %s"):format(name, message) end
     end
   end
@@ -169,7 +177,7 @@ end
 
 --- Whether a value is of an option's type.
 -- @return true, or nil and what is wrong
-function M.check_value(option, value) return types[option.type](value, option) end
+function M.check_value(option, value) return types[option.type][2](value, option) end
 
 --- Checks the given values against a description.
 -- @tparam string what the call, for messages: "network.create"

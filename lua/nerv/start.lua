@@ -34,7 +34,7 @@ local registry <const> = require "nerv.registry"
 local globals <const> = {
   network = "nerv.network", node = "nerv.node", testbed = "nerv.testbed",
   archetype = "nerv.archetype", nve = "nerv.nve", json = "nerv.json", help = "nerv.help",
-  cidr = "nerv.cidr", lab = "nerv.lab",
+  cidr = "nerv.cidr", lab = "nerv.lab", command = "nerv.command", kinds = "nerv.kinds",
 }
 for _, name in ipairs(registry.modules()) do
   if not globals[name] then globals[name] = "nerv." .. name end
@@ -44,13 +44,28 @@ local tools <const> = { "sleep", "timeout", "expect", "check", "scenario", "spaw
 for _, name in ipairs(tools) do globals[name] = "nerv.tools" end
 globals.commands = "nerv.command"
 
+-- A module that names what it has not.
+local function named(name, module)
+  if type(module) ~= "table" or getmetatable(module) then return module end
+  return setmetatable(module, {
+    __name = "module",
+    __tostring = function() return ("module %s: %s"):format(name, registry.describe(name).text) end,
+    __index = function(_, key)
+      local functions <const> = require("nerv.options").sorted_keys(registry.describe(name).functions)
+      registry.fail(("there is no '%s.%s'%s"):format(name, tostring(key), require "nerv.suggest"(key, functions,
+        ("; help '%s' lists what there is"):format(name))))
+    end,
+  })
+end
+
 setmetatable(_G, {
   __index = function(_, name)
     local module = globals[name]
     if not module then return nil end
     local value = require(module)
-    if module == "nerv.tools" then value = value[name] end
-    if module == "nerv.command" then value = value.callable end
+    if module == "nerv.tools" then value = value[name]
+    elseif name == "commands" then value = value.callable
+    else value = named(name, value) end
     rawset(_G, name, value)
     return value
   end,

@@ -1,11 +1,11 @@
 --- Several nodes on one machine: namespaces that play physical machines, a switch between
 -- them, a full node in each, all on one database.
+local api <const> = require "nerv.api"
 local registry <const> = require "nerv.registry"
 local json <const> = require "nerv.json"
 local lab <const> = require "nerv.lab"
 local network <const> = require "nerv.network"
 local node <const> = require "nerv.node"
-local options <const> = require "nerv.options"
 local progress <const> = require "nerv.progress"
 local runtime <const> = require "nerv.runtime"
 local task <const> = require "nerv.task"
@@ -20,7 +20,8 @@ local OPTIONS <const> = {
   nodes = { type = "integer", default = 2, doc = "number of nodes, from 1 to 250" },
   rate = { type = "rate", doc = "bits per second of each trunk link; by default unshaped" },
   prefix = { type = "name", default = "pm", doc = "the nodes' names begin with it" },
-  egress = { type = "string", default = "shared", doc = "\"shared\" or \"dedicated\"" },
+  egress = { type = "choice", choices = { "shared", "dedicated" }, default = "shared",
+    doc = "mode of the NVEs' ports to the trunk" },
 }
 -- Seconds in which the nodes must have joined.
 local JOIN_LIMIT <const> = 30
@@ -33,12 +34,10 @@ local function forget_rows(names)
   lab.state():transact(operations)
 end
 
---- The node of number i, or by name.
 function methods:node(which)
   return node.get(math.type(which) == "integer" and self.names[which] or which)
 end
 
---- The address of a node on the trunk.
 function methods:address(name)
   for i, known in ipairs(self.names) do
     if known == name then return ("192.0.2.%d"):format(i) end
@@ -46,12 +45,10 @@ function methods:address(name)
   return nil
 end
 
---- The namespace that plays a node; "trunk" is the switch between them.
 function methods:netns(name)
   return lab.connection().hello.run_dir .. "/ns/" .. self.network.name .. "+" .. name
 end
 
---- Removes the nodes and everything on them.
 function methods:delete()
   self.network:delete()
   forget_rows(self.names)
@@ -86,15 +83,10 @@ local function wait_joined(names)
 end
 
 -- Refuses what is wrong before any node is announced.
--- @return the values, with defaults, and the nodes' names
-local function checked(spec)
-  local values, message = options.check("testbed.create", OPTIONS, spec or {})
-  if not values then registry.fail(message) end
+-- @return the nodes' names
+local function checked(values)
   if values.nodes < 1 or values.nodes > 250 then
     registry.fail("testbed.create: nodes must be an integer from 1 to 250")
-  end
-  if values.egress ~= "shared" and values.egress ~= "dedicated" then
-    registry.fail("testbed.create: egress must be \"shared\" or \"dedicated\"")
   end
   if #(values.prefix .. values.nodes) > 15 then
     registry.fail("testbed.create: prefix is too long: a node's name is that of an interface, too, and has at most "
@@ -108,16 +100,11 @@ local function checked(spec)
     names[i] = values.prefix .. i
     if lab.state():node(names[i]) then registry.fail(("testbed.create: node '%s' exists"):format(names[i])) end
   end
-  return values, names
+  return names
 end
 
---- Creates a testbed.
--- @tparam table spec nodes = how many (2); rate = bits/s or text such as "100mbit" of each trunk
--- link, by default unshaped; prefix = "pm": names of the nodes; egress = "shared" or "dedicated"
--- @return the testbed
--- @usage local tb = testbed.create{ nodes = 2, rate = "100mbit" }
-function M.create(spec)
-  local values, names = checked(spec)
+function M.create(values)
+  local names = checked(values)
   join_rows(names, values.egress)
   local bed = setmetatable({ names = names }, Testbed)
   local good, message = pcall(function()
@@ -131,4 +118,28 @@ function M.create(spec)
   error(message, 0)
 end
 
-return M
+local NAME <const> = { name = "name", type = "name", required = true, text = "name of a node" }
+local EXAMPLE <const> = "local tb = testbed.create { nodes = 1, prefix = \"pc\" }  %s  tb:delete()"
+
+api.class("testbed", "several nodes on this machine", methods, {
+  node = { text = "returns a node of the testbed", args = { { name = "which", type = "any", required = true,
+    text = "its number or name" } }, example = EXAMPLE:format "print(tb:node(1).state)" },
+  address = { text = "returns the address of a node on the trunk, or nil", args = { NAME },
+    example = EXAMPLE:format 'print(tb:address "pc1")' },
+  netns = { text = "returns the path of the namespace that plays a node; \"trunk\" is the switch between them",
+    args = { NAME }, example =
+      EXAMPLE:format 'for _, l in ipairs(link.list { netns = tb:netns "trunk" }) do print(l.name) end' },
+  delete = { text = "removes the nodes and everything on them; returns true", example = EXAMPLE:format "" },
+}, { names = "names of the nodes", network = "the network that holds them" })
+
+return api.module("testbed", "several nodes on this machine, each in a namespace", M, {
+  create = { text = "makes nodes with a switch between them, all on one database; returns the testbed",
+    args = { { name = "options", type = "table", text = "the testbed", fields = OPTIONS } },
+    example = [[
+local tb = testbed.create { nodes = 2, rate = "100mbit" }
+local red = network.create { name = "red", archetype = "ip", subnet = "10.2.0.0/24", home = "pm1" }
+local a, b = table.unpack(red:endpoint { { name = "a", node = "pm1" }, { name = "b", node = "pm2" } })
+expect(a:ping(b))
+red:delete()
+tb:delete()]] },
+})

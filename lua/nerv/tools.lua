@@ -55,7 +55,10 @@ local RESULTS <const> = {
   { name = "...", type = "rest", text = "further results of the call" },
 }
 
-return api.module("tools", "what scripts use everywhere; each function is a global, too", M, {
+local of_tasks <const> = registry.describe("task").functions
+
+return api.globals("tools", "what scripts use everywhere: globals", M, {
+  sleep = of_tasks.sleep, spawn = of_tasks.spawn,
   timeout = { text = "runs a function for a limited time; returns its results, or nil, a message and \"timeout\"",
     example = "timeout(1, h1.ping, h1, h2)",
     args = { { name = "seconds", type = "seconds", required = true, text = "longest time" },

@@ -11,7 +11,7 @@ local good <const> = {
   cidr4 = { "10.0.0.0/8" }, cidr6 = { "fd00::/8" }, address4 = { "10.0.0.1" }, address6 = { "fd00::1" },
   mac = { "02:00:00:00:00:01", "00:00:00:00:00:01", "AA:bb:CC:dd:EE:ff" }, rate = { 1, 1e9, 0.5, "1bit", "100mbit", "1.5gbit", "10KBIT",
     "2tbit" },
-  table = { {}, { 1 } }, any = { 1, "x", false, {} }, bytes = { "", "a\0b" }, number = { 0, -1.5, 1 / 0 }, ["function"] = { print },
+  table = { {}, { 1 } }, list = { {}, { 1 } }, any = { 1, "x", false, {} }, bytes = { "", "a\0b" }, number = { 0, -1.5, 1 / 0 }, ["function"] = { print },
   network = { "blue" }, endpoint = { "h1", "blue:h1" }, node = { "pm1" }, archetype = { "ip" }, file = { "/tmp/x", "" },
   netns = { "blue", "/proc/1/ns/net", 1 }, seconds = { 0, 0.5, 10 }, choice = { "red", "green" },
 }
@@ -23,7 +23,7 @@ local bad <const> = {
   count = { 0, 1001, 1.5, "1" }, cidr = { "10.0.0.1/8", "10.0.0.0", 10, true }, address = { "10.0.0.0/8", "x", 1 },
   mac = { "00:00:00:00:00:00", "01:00:00:00:00:01", "ff:ff:ff:ff:ff:ff", "02:00:00:00:00", "02:00:00:00:00:01:02", "02-00-00-00-00-01",
     "02:00:00:00:00:0g", 1, " 02:00:00:00:00:01" },
-  rate = { 0, -1, "0mbit", "mbit", "fast", "-1mbit", "1 mbit", "1mb", true, {}, "1..5mbit", "", 0 / 0 }, table = { 1, "x", true },
+  rate = { 0, -1, "0mbit", "mbit", "fast", "-1mbit", "1 mbit", "1mb", true, {}, "1..5mbit", "", 0 / 0 }, table = { 1, "x", true }, list = { 1, "x" },
   any = {}, bytes = { 1, true, {} }, number = { "1", true, {} }, ["function"] = { "print", 1, {} }, network = { 1, {}, true },
   endpoint = { 1, {}, true }, node = { 1, {}, true }, archetype = { "", "a/b", 1 }, file = { 1, {}, true }, netns = { 1.5, {}, true },
   seconds = { -1, 1 / 0, 0 / 0, "1", {} }, choice = { "rde", "", 1, true },

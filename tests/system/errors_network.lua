@@ -104,18 +104,18 @@ refuses(function() blue:update { archetype = 7 } end, "network.update: .*7", "up
 refuses(function() blue:update { home = "nowhere" } end, "unknown node 'nowhere'", "update: unknown home")
 refuses(function() blue:update { home = 5 } end, "network.update: home = 5: a name", "update: home of a wrong type")
 refuses(function() blue:update { name = "green" } end, "network.update: .*name", "update: a network keeps its name")
-refuses(function() blue:update() end, "network.update: a table of options is expected$", "update: no argument")
+refuses(function() blue:update() end, "network:update: a table of options is expected$", "update: no argument")
 refuses(function() blue:delete_endpoints { "h9" } end, "network blue has no endpoint 'h9'", "delete: unknown endpoint")
 refuses(function() blue:delete_endpoints { "h1", "h9" } end, "network blue has no endpoint 'h9'", "delete: one is unknown")
-refuses(function() blue:delete_endpoints "h1" end, ".*names is expected$", "delete: no table")
-refuses(function() blue:delete_endpoints() end, ".*names is expected$", "delete: no names are not all of them")
-refuses(function() blue:plan("remove") end, "network:plan: unknown verb 'remove'", "plan: unknown verb")
-refuses(function() blue:plan("updat", {}) end, "network:plan: unknown verb 'updat'; did you mean 'update'%?$",
+refuses(function() blue:delete_endpoints "h1" end, "network:delete_endpoints: names: an array is expected$", "delete: no table")
+refuses(function() blue:delete_endpoints() end, "network:delete_endpoints: argument 'names' is missing", "delete: no names are not all of them")
+refuses(function() blue:plan("remove") end, "network:plan: verb: one of endpoint, update, delete, delete_endpoints is expected$", "plan: unknown verb")
+refuses(function() blue:plan("updat", {}) end, "network:plan: verb: .*; did you mean 'update'%?$",
   "plan: the nearest verb is named")
 
 -- what is looked up
-refuses(function() network.get "a b" end, "network.get: a name is expected$", "get: a bad name")
-refuses(function() network.get(nil) end, "network.get: a name is expected$", "get: no name")
+refuses(function() network.get "a b" end, "network.get: name: a name begins with", "get: a bad name")
+refuses(function() network.get(nil) end, "network.get: argument 'name' is missing", "get: no name")
 tap.eq(network.get "bleu", nil, "get: an unknown network is nil")
 tap.eq(blue:get "h9", nil, "get: an unknown endpoint is nil")
 tap.eq(node.get "nowhere", nil, "get: an unknown node is nil")

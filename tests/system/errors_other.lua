@@ -20,7 +20,7 @@ refuses(function() testbed.create { prefix = "xx", rate = "fast" } end, 'testbed
   "testbed: a rate that is none")
 refuses(function() testbed.create { prefix = "xx", rate = -1 } end, "testbed.create: rate = %-1: bad rate",
   "testbed: a negative rate")
-refuses(function() testbed.create { egress = "open" } end, "testbed.create: egress must be", "testbed: unknown egress")
+refuses(function() testbed.create { egress = "open" } end, "testbed.create: egress = \"open\": one of shared, dedicated is expected$", "testbed: unknown egress")
 refuses(function() testbed.create { prefix = "a b" } end, "testbed.create: prefix", "testbed: a prefix that is no name")
 refuses(function() testbed.create { prefix = 5 } end, "testbed.create: prefix", "testbed: a prefix of a wrong type")
 refuses(function() testbed.create { name = "second" } end, "testbed.create: node 'pm1' exists$",

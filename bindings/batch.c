@@ -91,7 +91,12 @@ static const struct fn batch_functions[] = {
 		  { "items", ARG_TABLE, true, "list of { \"link.add\", { options } } and the like", NULL },
 		  { 0 } },
 	  "does the changes in order, up to the first that fails; returns how many were done, or nil, "
-	  "message, code and the number of the failed item" },
+	  "message, code and the number of the failed item",
+	  "print(batch.run{\n"
+	  "  { \"link.add\", { kind = \"veth\", name = \"a\", peer = { name = \"b\", up = true } } },\n"
+	  "  { \"address.add\", { link = \"a\", address = \"10.1.0.1/24\" } },\n"
+	  "  { \"link.set\", { name = \"a\", up = true } },\n"
+	  "})" },
 	{ 0 }
 };
 

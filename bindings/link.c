@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "bindings/batch.h"
-#include "bindings/link_monitor.h"
 #include "bindings/link_op.h"
 #include "bindings/link_option.h"
 #include "bindings/link_read.h"
@@ -374,10 +373,8 @@ static const struct fn link_functions[] = {
 	{ "kinds", l_kinds, NULL,
 	  "returns a table from kinds of link to whether this kernel has them",
 	  "print(link.kinds().vlan)" },
-	{ "monitor", link_monitor, OP_ARGS(link_monitor_fields, false),
-	  "returns a monitor; its next() waits for a change of a link" },
 	{ 0 }
 };
 
 NERV_MODULE(link, .name = "link", .text = "network interfaces of the kernel",
-	    .functions = link_functions, .init = link_monitor_init);
+	    .functions = link_functions);

@@ -124,7 +124,7 @@ static void set_kind(lua_State *L, const struct nlmsghdr *msg, struct nlattr *co
 		set_integer(L, "peer_index", nla_get_u32(tb[IFLA_LINK]));
 	if (parent)
 		set_integer(L, "parent_index", parent);
-	if (parent && names)
+	if (parent && names && !tb[IFLA_LINK_NETNSID])
 		set_ifname(L, "parent", names, parent);
 	if (tb[IFLA_LINK_NETNSID])
 		set_integer(L, strcmp(info.kind, "veth") == 0 ? "peer_netnsid" : "parent_netnsid",

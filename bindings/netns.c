@@ -95,21 +95,32 @@ static int l_list(lua_State *L)
 	return call_with_path(L, &verb_list, "/run/netns");
 }
 
+#define EXAMPLE_PATH "local path = \"/tmp/example-\" .. digest.random(8)\n"
+
 static const struct fn netns_functions[] = {
-	{ "add", l_add, OP_ARGS(add_fields, true), "makes a network namespace; returns true" },
+	{ "add", l_add, OP_ARGS(add_fields, true), "makes a network namespace; returns true",
+	  EXAMPLE_PATH
+	  "netns.add{ path = path, lo_up = true }\n"
+	  "print(link.get{ name = \"lo\", netns = path }.up)\n"
+	  "netns.delete{ path = path }" },
 	{ "delete", l_delete, OP_ARGS(path_fields, true),
 	  "removes the namespace's file; the kernel takes the namespace down when its last user "
-	  "is gone; returns true" },
+	  "is gone; returns true",
+	  EXAMPLE_PATH
+	  "netns.add{ path = path }\n"
+	  "netns.delete{ path = path }" },
 	{ "exists", l_exists,
 	  (const struct arg[]){
 		  { "path", ARG_STRING, true, "a file; a plain name means /run/netns/NAME", NULL },
 		  { 0 } },
-	  "returns whether it is a network namespace" },
+	  "returns whether it is a network namespace",
+	  "print(netns.exists \"blue\", netns.exists \"/proc/self/ns/net\")" },
 	{ "list", l_list,
 	  (const struct arg[]){
 		  { "directory", ARG_STRING, false, "where to look; by default /run/netns", NULL },
 		  { 0 } },
-	  "returns an array of the paths in a directory that are network namespaces" },
+	  "returns an array of the paths in a directory that are network namespaces",
+	  "for _, path in ipairs(netns.list()) do print(path) end" },
 	{ 0 }
 };
 

@@ -2,6 +2,7 @@
 local api <const> = require "nerv.api"
 local registry <const> = require "nerv.registry"
 local archetypes <const> = require "nerv.archetype"
+local capture <const> = require "nerv.capture"
 local json <const> = require "nerv.json"
 local lab <const> = require "nerv.lab"
 local execute <const> = require "nerv.execute"
@@ -101,6 +102,10 @@ function methods:ping(target, count)
     rtt_ms = tonumber(text:match("= [%d.]+/([%d.]+)/")) }
 end
 
+function methods:capture(given)
+  return capture.start("endpoint:capture", self.id, socket(self), self.id, given)
+end
+
 function methods:delete()
   return require("nerv.network").get(self.network):delete_endpoints { self.name }
 end
@@ -116,6 +121,9 @@ api.class("endpoint", "an access point to a network", methods, {
     args = { { name = "target", type = "any", required = true, text = "an endpoint, or an address as text" },
       { name = "count", type = "count", text = "how many requests; by default 1" } },
     example = "print(h1:ping(h2, 3).rtt_ms)" },
+  capture = { text = "captures what passes its interface, from now on; returns a capture, or nil, message, code",
+    args = capture.ARGS,
+    example = 'local c <close> = h1:capture { filter = "icmp" }\nh1:ping(h2)\nprint(#c:stop().packets)' },
   delete = { text = "deletes the endpoint; returns true", example = "h1:delete()" },
 }, { name = "its name", network = "name of its network", id = "NETWORK:NAME", node = "node on which it is",
   mac = "its MAC address", netns = "path of its network namespace",

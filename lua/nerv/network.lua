@@ -4,6 +4,7 @@
 --        local h1 = blue:endpoint{ name = "h1", node = "pm1" }
 local api <const> = require "nerv.api"
 local registry <const> = require "nerv.registry"
+local capture <const> = require "nerv.capture"
 local change <const> = require "nerv.change"
 local draft <const> = require "nerv.draft"
 local json <const> = require "nerv.json"
@@ -146,6 +147,12 @@ function methods:operations()
   return self.last_change and performed(lab.state(), self.last_change) or {}
 end
 
+function methods:capture(given)
+  local values = options.join(given)
+  values.node = nil
+  return capture.start("network:capture", self.name, must(lab.socket(given.node or self.home)), self.name, values)
+end
+
 function methods:verify()
   local all = {}
   local row = row_of(self)
@@ -217,6 +224,9 @@ expect(h3:ping(more[2]))]] },
     example = 'for _, o in ipairs(blue:plan("update", { mtu = 1400 })) do print(o.verb, o.kind, o.key) end' },
   operations = { text = "returns what the agents did for this object's last call: " .. OPERATIONS,
     example = "blue:update { mtu = 1400 }\nprint(#blue:operations())" },
+  capture = { text = "captures what passes its bridge on a node, from now on; returns a capture, or nil, message, "
+    .. "code", args = capture.NETWORK_ARGS,
+    example = 'local c <close> = blue:capture { filter = "arp or icmp", count = 1 }\nh1:ping(h2)\nc:wait()' },
   verify = { text = "compares the network with the system on all its nodes and mends what differs; returns "
     .. OPERATIONS, example = "assert(#blue:verify() == 0)" },
 }, { name = "its name", archetype = "name of its archetype", home = "node that keeps what it has once",

@@ -1,6 +1,7 @@
 --- Nodes: the machines that run NERV.
 local api <const> = require "nerv.api"
 local registry <const> = require "nerv.registry"
+local capture <const> = require "nerv.capture"
 local change <const> = require "nerv.change"
 local execute <const> = require "nerv.execute"
 local json <const> = require "nerv.json"
@@ -86,6 +87,10 @@ function methods:exec(...) return execute.passing(socket(self), nil, ...) end
 
 function methods:run(...) return execute.collecting(socket(self), nil, ...) end
 
+function methods:capture(given)
+  return capture.start("node:capture", self.name, socket(self), nil, given)
+end
+
 function M.forget(name)
   local state = lab.state()
   local row = state:node(name)
@@ -109,6 +114,9 @@ api.class("node", "a machine that runs NERV", methods, {
     example = 'node.here():exec("ip", "-br", "link")' },
   run = { text = "runs a program on the node and collects what it writes; returns as endpoint:run", args = execute.ARGS,
     example = 'print(node.here():run("uname", "-r").stdout)' },
+  capture = { text = "captures what passes an interface of the node, from now on; returns a capture, or nil, message, "
+    .. "code", args = capture.ARGS,
+    example = 'print(node.here():capture { interface = "lo", seconds = 0.1 }:wait().count)' },
 }, { name = "its name", state = "active, joining, or stale: not heard of for 15 s",
   instance = "8 hex digits that mark what is its own", run_dir = "where its sockets, namespaces and pins are",
   egress = "array of {interface=, mode=, port=}: the NVE's ports to the physical network" })

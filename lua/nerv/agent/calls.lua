@@ -69,5 +69,9 @@ return function(self)
     return require("nerv.execute").serve(self, request, connection)
   end
 
+  function calls.capture(request, connection)
+    return require("nerv.agent.capture").serve(self, request, connection)
+  end
+
   return calls
 end

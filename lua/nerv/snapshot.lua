@@ -3,6 +3,7 @@
 local link <const> = require "nerv.link"
 local address <const> = require "nerv.address"
 local route <const> = require "nerv.route"
+local neighbour <const> = require "nerv.neighbour"
 local qdisc <const> = require "nerv.qdisc"
 local sysctl <const> = require "nerv.sysctl"
 local netns <const> = require "nerv.netns"
@@ -38,13 +39,22 @@ function Snapshot:link(ns, name)
   return index[name]
 end
 
-function Snapshot:addresses(ns, name)
-  local all = self:once("addresses", ns, function() return address.list { netns = ns } end)
+local function of_link(all, name)
   local found = {}
   for _, have in ipairs(all) do
     if have.link == name then found[#found + 1] = have end
   end
   return found
+end
+
+function Snapshot:addresses(ns, name)
+  return of_link(self:once("addresses", ns, function() return address.list { netns = ns } end), name)
+end
+
+function Snapshot:neighbours(ns, name, proxy)
+  return of_link(self:once(proxy and "proxies" or "neighbours", ns, function()
+    return neighbour.list { netns = ns, proxy = proxy }
+  end), name)
 end
 
 function Snapshot:routes(ns)
@@ -52,12 +62,7 @@ function Snapshot:routes(ns)
 end
 
 function Snapshot:qdiscs(ns, name)
-  local all = self:once("qdiscs", ns, function() return qdisc.list { netns = ns } end)
-  local found = {}
-  for _, have in ipairs(all) do
-    if have.link == name then found[#found + 1] = have end
-  end
-  return found
+  return of_link(self:once("qdiscs", ns, function() return qdisc.list { netns = ns } end), name)
 end
 
 function Snapshot:sysctl(ns, name)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "bindings/batch.h"
@@ -129,15 +130,30 @@ static int run_lines(struct nft_ctx *ctx, const char *commands)
 	return ret;
 }
 
+/* Without nf_tables the library would end the process. */
+static int check_kernel(struct fault *f)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+
+	if (fd < 0)
+		return fault_set(f, -errno, "this kernel has no nf_tables (module nf_tables)");
+	close(fd);
+	return 0;
+}
+
 /* Runs in the namespace that the thread is in; what the commands print goes to l->out. */
 static int run_here(struct op_list *l, const struct nft_op *o)
 {
-	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+	struct nft_ctx *ctx;
 	const char *text;
-	int ret = -ENOMEM;
+	int ret = check_kernel(&l->fault);
 
-	if (!ctx)
+	if (ret)
 		return ret;
+	ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+	if (!ctx)
+		return -ENOMEM;
+	ret = -ENOMEM;
 	nft_ctx_output_set_flags(ctx, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_HANDLE |
 				 NFT_CTX_OUTPUT_NUMERIC_PRIO | (o->echo ? NFT_CTX_OUTPUT_ECHO : 0));
 	nft_ctx_set_dry_run(ctx, o->dry_run);

@@ -29,7 +29,7 @@ local registry <const> = require "nerv.registry"
 
 local M = {}
 
-local built_in <const> = { "netns", "link", "address", "route", "neighbour", "sysctl", "qdisc", "instance",
+local built_in <const> = { "netns", "link", "address", "route", "neighbour", "sysctl", "qdisc", "nat", "instance",
   "file", "service", "switch", "switch_port", "entry" }
 local known = {}
 

@@ -7,6 +7,7 @@ local neighbour <const> = require "nerv.neighbour"
 local qdisc <const> = require "nerv.qdisc"
 local sysctl <const> = require "nerv.sysctl"
 local netns <const> = require "nerv.netns"
+local nftables <const> = require "nerv.nftables"
 
 local Snapshot = {}
 Snapshot.__index = Snapshot
@@ -63,6 +64,20 @@ end
 
 function Snapshot:qdiscs(ns, name)
   return of_link(self:once("qdiscs", ns, function() return qdisc.list { netns = ns } end), name)
+end
+
+--- Objects of nftables by "FAMILY TABLE", as nftables.list gives them.
+function Snapshot:nftables(ns)
+  return self:once("nftables", ns, function()
+    local tables = {}
+    for _, object in ipairs(nftables.list { netns = ns } or {}) do
+      local _, o = next(object)
+      local name = o.family .. " " .. (o.table or o.name)
+      tables[name] = tables[name] or {}
+      table.insert(tables[name], object)
+    end
+    return tables
+  end)
 end
 
 function Snapshot:sysctl(ns, name)

@@ -1,0 +1,101 @@
+-- Address translation: what leaves a namespace by a link gets that link's address. An nftables table of its own for
+-- each, whose name carries the instance and the range; other tables are never touched.
+local archetypes <const> = require "nerv.archetype"
+local cidr <const> = require "nerv.cidr"
+local nftables <const> = require "nerv.nftables"
+local link_kind <const> = require "nerv.kinds.link"
+local netns_kind <const> = require "nerv.kinds.netns"
+
+local function path(p, node) return p.netns and netns_kind.path(p.netns.p, node) or nil end
+
+local function out(p, node)
+  return type(p.link) == "string" and p.link or link_kind.ifname(p.link.p, node)
+end
+
+local function mark(node) return "nerv-" .. node.instance .. "-" end
+
+-- The range as part of a table's name, and back.
+local function table_name(subnet, node) return mark(node) .. subnet:gsub(":", "_") end
+local function subnet_of(name, node)
+  local subnet = name:sub(1, #mark(node)) == mark(node) and name:sub(#mark(node) + 1):gsub("_", ":")
+  return subnet or nil
+end
+
+local function family(subnet) return subnet:find(":", 1, true) and "ip6" or "ip" end
+
+-- One operation, which the kernel does whole or not at all. To add a table that is there does nothing.
+local function make(p, node)
+  local f, t = family(p.subnet), table_name(p.subnet, node)
+  return { { "nftables.run", { netns = path(p, node), commands = ([[
+    add table %s %s
+    delete table %s %s
+    add table %s %s
+    add chain %s %s out { type nat hook postrouting priority srcnat; }
+    add rule %s %s out %s saddr %s oifname "%s" masquerade]]):format(f, t, f, t, f, t, f, t, f, t, f, p.subnet,
+    out(p, node)) } } }
+end
+
+-- nft prints a range of one address as that address.
+local function same_range(shown, subnet)
+  local prefix = type(shown) == "table" and shown.prefix or { addr = shown }
+  local r = cidr.parse(subnet)
+  return (prefix.len or (r.family == 4 and 32 or 128)) == r.prefix and cidr.contains(subnet, prefix.addr)
+end
+
+-- The interface that a rule of ours names, or nil when it is none.
+local function interface_of(rule, subnet)
+  local from, to, verdict = table.unpack(rule.expr)
+  if #rule.expr ~= 3 or not from.match or not to.match or not verdict.masquerade then return nil end
+  local meta = to.match.left.meta
+  return meta and meta.key == "oifname" and same_range(from.match.right, subnet) and to.match.right or nil
+end
+
+-- The link of what is there; "" when it is not as we write it.
+local function outgoing(objects, p, node)
+  local rules, chains = {}, 0
+  for _, o in ipairs(objects) do
+    rules[#rules + 1] = o.rule
+    if o.chain and o.chain.type == "nat" and o.chain.hook == "postrouting" then chains = chains + 1 end
+  end
+  local interface = #rules == 1 and chains == 1 and interface_of(rules[1], p.subnet) or ""
+  return interface == out(p, node) and p.link or interface
+end
+
+return {
+  name = "nat", class = "kernel", rank = 55,
+  properties = {
+    netns = { doc = "namespace in which it happens; by default the node's own" },
+    subnet = { doc = "range whose addresses are replaced", required = true },
+    link = { doc = "outgoing link, or the name of an interface", required = true },
+  },
+  key = function(p) return (p.netns and p.netns.id or "node") .. " " .. p.subnet end,
+  complete = function(p)
+    local range, message = cidr.parse(p.subnet)
+    if not range then archetypes.complain("need.nat: " .. message) end
+    if range.prefix == 0 then archetypes.complain("need.nat: a range of all addresses is none") end
+  end,
+  mark = function(p, node) return (path(p, node) or "") .. " " .. table_name(p.subnet, node) end,
+  container = function(p) return p.netns end,
+  create = make,
+  change = function(_, new, node) return make(new, node) end,
+  remove = function(p, node)
+    local f, t = family(p.subnet), table_name(p.subnet, node)
+    return { { "nftables.run", { netns = path(p, node), commands = ("add table %s %s; delete table %s %s")
+      :format(f, t, f, t) } } }
+  end,
+  read = function(p, snapshot, node)
+    local objects = snapshot:nftables(path(p, node))[family(p.subnet) .. " " .. table_name(p.subnet, node)]
+    return objects and { netns = p.netns, subnet = p.subnet, after = p.after, link = outgoing(objects, p, node) } or nil
+  end,
+  -- In the node's own namespace: in others a table goes with its namespace.
+  list = function(_, node)
+    local found = {}
+    for _, o in ipairs(nftables.list() or {}) do
+      local subnet = o.table and subnet_of(o.table.name, node)
+      if subnet then
+        found[#found + 1] = { key = " " .. o.table.name, p = { subnet = subnet } }
+      end
+    end
+    return found
+  end,
+}

@@ -8,7 +8,7 @@ Q       := $(if $(filter 1,$(V)),,@)
 say      = $(if $(filter 1,$(V)),,@echo "  $(1)	$(2)";)
 
 PKGS_COMMON := jansson thrift_c_glib gobject-2.0 glib-2.0
-PKGS_SHELL  := lua5.4 libnl-3.0 libnl-route-3.0 libnftables
+PKGS_SHELL  := lua5.4 openssl libnl-3.0 libnl-route-3.0 libnftables
 PKGS_NVE    := libbpf
 
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla \

@@ -107,11 +107,18 @@ static void read_options(lua_State *L, struct ovsdb_options *o)
 			   o->database);
 	err = ovsdb_remote_check(o->remote);
 	if (err == -EINVAL)
-		nerv_error(L, "ovsdb.connect: \"%s\" is no remote; give \"unix:PATH\" or \"tcp:ADDRESS:PORT\" with a numeric address",
+		nerv_error(L, "ovsdb.connect: \"%s\" is no remote; give \"unix:PATH\", or \"tcp:ADDRESS:PORT\" or \"ssl:ADDRESS:PORT\" with a numeric address",
 			   o->remote);
 	if (err)
 		nerv_error(L, "ovsdb.connect: the path in \"%s\" is longer than the 107 bytes that a socket's may have",
 			   o->remote);
+	if (lua_getfield(L, 1, "tls") == LUA_TTABLE) {
+		o->tls.ca = field_string(L, -1, "ca", NULL);
+		o->tls.certificate = field_string(L, -1, "certificate", NULL);
+		o->tls.key = field_string(L, -1, "key", NULL);
+	} else if (!strncmp(o->remote, "ssl:", 4)) {
+		nerv_error(L, "ovsdb.connect: \"%s\" needs the option 'tls'", o->remote);
+	}
 	if (field_present(L, 1, "tables")) {
 		lua_getfield(L, 1, "tables");
 		o->tables = list_tables(L, lua_gettop(L));
@@ -297,8 +304,17 @@ static int init(lua_State *L)
 	return 1;
 }
 
+static const struct arg tls_fields[] = {
+	{ "ca", ARG_STRING, true, "certificates of the authority, PEM", NULL },
+	{ "certificate", ARG_STRING, true, "our certificate, PEM", NULL },
+	{ "key", ARG_STRING, true, "its private key, PEM", NULL },
+	{ 0 }
+};
+
 static const struct arg connect_fields[] = {
-	{ "remote", ARG_STRING, true, "\"unix:PATH\", \"tcp:127.0.0.1:6640\" or \"tcp:[::1]:6640\"", NULL },
+	{ "remote", ARG_STRING, true,
+	  "\"unix:PATH\", \"tcp:127.0.0.1:6640\", \"tcp:[::1]:6640\", or with TLS \"ssl:...\"", NULL },
+	{ "tls", ARG_TABLE, false, "files for \"ssl:\"", tls_fields },
 	{ "database", ARG_STRING, true, "name of the database", NULL },
 	{ "tables", ARG_TABLE, false, "array of the tables to keep in `rows`; by default all", NULL },
 	{ "timeout", ARG_NUMBER, false, "seconds that a connect or a call may take; default 10", NULL },

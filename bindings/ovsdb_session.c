@@ -98,14 +98,15 @@ static void on_timer(struct ev_loop *loop, struct ev_timer *w, int revents)
 }
 
 /* 0 when an attempt is under way. */
-static int begin(struct ovsdb_session *s)
+static int begin(struct ovsdb_session *s, char *why, size_t size)
 {
+	const struct tls_files files = { s->ca, s->certificate, s->key };
 	int ret;
 
 	if (s->state != OVSDB_CONNECTING)
 		s->attempt_ends = ovsdb_now() + s->timeout;
 	s->state = OVSDB_CONNECTING;
-	ret = ovsdb_stream_open(&s->stream, s->loop, s->remote);
+	ret = ovsdb_stream_open(&s->stream, s->loop, s->remote, &files, why, size);
 	if (ret == 0 || ret == -EAGAIN) {
 		set_timer(s, ret ? ovsdb_now() + RETRY_BUSY : s->attempt_ends);
 		return 0;
@@ -115,10 +116,11 @@ static int begin(struct ovsdb_session *s)
 
 static void attempt(struct ovsdb_session *s)
 {
-	int ret = begin(s);
+	char why[256];
+	int ret = begin(s, why, sizeof(why));
 
 	if (ret)
-		lose(s, ret, "", NULL);
+		lose(s, ret, "", why);
 }
 
 static void on_connected(struct ovsdb_stream *st)
@@ -379,6 +381,8 @@ static char **copy_names(const char *const *names)
 
 int ovsdb_session_open(struct ovsdb_session *s, struct ev_loop *loop, const struct ovsdb_options *o)
 {
+	bool tls = o->tls.ca != NULL;
+	char why[256] = "";
 	int ret = -ENOMEM;
 
 	s->loop = loop;
@@ -388,10 +392,13 @@ int ovsdb_session_open(struct ovsdb_session *s, struct ev_loop *loop, const stru
 	s->remote = strdup(o->remote);
 	s->database = strdup(o->database);
 	s->tables = o->tables ? copy_names(o->tables) : NULL;
-	if (s->remote && s->database && (s->tables || !o->tables))
-		ret = begin(s);
+	s->ca = tls ? strdup(o->tls.ca) : NULL;
+	s->certificate = tls ? strdup(o->tls.certificate) : NULL;
+	s->key = tls ? strdup(o->tls.key) : NULL;
+	if (s->remote && s->database && (s->tables || !o->tables) && (!tls || (s->ca && s->certificate && s->key)))
+		ret = begin(s, why, sizeof(why));
 	if (ret) {
-		set_reason(s, ret, "", NULL);
+		set_reason(s, ret, "", why);
 		ovsdb_session_close(s);
 	}
 	return ret;
@@ -414,10 +421,14 @@ void ovsdb_session_close(struct ovsdb_session *s)
 	free_names(s->tables);
 	free(s->remote);
 	free(s->database);
+	free(s->ca);
+	free(s->certificate);
+	free(s->key);
 	s->schema = NULL;
 	s->tables = NULL;
 	s->remote = NULL;
 	s->database = NULL;
+	s->ca = s->certificate = s->key = NULL;
 }
 
 void ovsdb_session_doom(struct ovsdb_session *s, const char *why)

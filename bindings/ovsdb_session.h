@@ -19,6 +19,7 @@
 #include "bindings/ovsdb_schema.h"
 #include "bindings/ovsdb_stream.h"
 #include "bindings/ovsdb_timing.h"
+#include "bindings/tls.h"
 
 struct ovsdb_session;
 
@@ -46,6 +47,7 @@ struct ovsdb_events {
 
 struct ovsdb_options {
 	const char *remote;	/* see ovsdb_remote_check() */
+	struct tls_files tls;	/* for "ssl:" */
 	const char *database;
 	const char *const *tables;	/* to monitor; NULL ends the list; NULL itself: all */
 	double timeout;		/* of an attempt to connect and of a call, in seconds */
@@ -82,6 +84,7 @@ struct ovsdb_session {
 	const struct ovsdb_events *events;
 	struct ev_loop *loop;
 	char *remote;
+	char *ca, *certificate, *key;	/* files for "ssl:", else NULL */
 	char *database;
 	char **tables;		/* NULL ends the list; NULL itself: all */
 	double timeout;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bindings/ovsdb_timing.h"
+#include "bindings/tls.h"
 
 #define READ_SIZE (256u << 10)	/* for each pass of the loop */
 #define KEEP_SIZE (1u << 20)	/* an empty buffer above this size is freed */
@@ -59,12 +60,17 @@ static int parse_tcp(const char *text, struct sockaddr_storage *addr, socklen_t 
 	return 0;
 }
 
+static bool is_tls(const char *remote)
+{
+	return strncmp(remote, "ssl:", 4) == 0;
+}
+
 static int parse_remote(const char *remote, struct sockaddr_storage *addr, socklen_t *len)
 {
 	memset(addr, 0, sizeof(*addr));
 	if (strncmp(remote, "unix:", 5) == 0)
 		return parse_unix(remote + 5, addr, len);
-	if (strncmp(remote, "tcp:", 4) == 0)
+	if (strncmp(remote, "tcp:", 4) == 0 || is_tls(remote))
 		return parse_tcp(remote + 4, addr, len);
 	return -EINVAL;
 }
@@ -123,9 +129,11 @@ void ovsdb_stream_close(struct ovsdb_stream *st)
 		return;
 	ev_io_stop(st->loop, &st->reader);
 	ev_io_stop(st->loop, &st->writer);
+	tls_free(st->tls);
+	st->tls = NULL;
 	close(st->fd);
 	st->fd = -1;
-	st->connecting = false;
+	st->connecting = st->shaking = false;
 	buffer_free(&st->in);
 	buffer_free(&st->out);
 }
@@ -174,27 +182,73 @@ static void stream_cut(struct ovsdb_stream *st)
 		buffer_reset(&st->in);
 }
 
+static ssize_t receive(struct ovsdb_stream *st, void *bytes, size_t size)
+{
+	ssize_t n = st->tls ? tls_read(st->tls, bytes, size) : read(st->fd, bytes, size);
+
+	return n < 0 && !st->tls ? -errno : n;
+}
+
+static ssize_t transmit(struct ovsdb_stream *st, const void *bytes, size_t size)
+{
+	ssize_t n = st->tls ? tls_write(st->tls, bytes, size) : send(st->fd, bytes, size, MSG_NOSIGNAL);
+
+	return n < 0 && !st->tls ? -errno : n;
+}
+
+static void stream_ready(struct ovsdb_stream *st)
+{
+	st->connecting = st->shaking = false;
+	st->heard = ovsdb_now();
+	ev_io_start(st->loop, &st->reader);
+	st->events->connected(st);
+}
+
+/* One more step; the socket's events bring the next. */
+static void stream_shake(struct ovsdb_stream *st)
+{
+	int ret = tls_handshake(st->tls);
+	char why[256];
+
+	ev_io_stop(st->loop, &st->reader);
+	ev_io_stop(st->loop, &st->writer);
+	if (!ret) {
+		stream_ready(st);
+	} else if (ret == -EAGAIN) {
+		ev_io_start(st->loop, tls_wants_write(st->tls) ? &st->writer : &st->reader);
+	} else {
+		snprintf(why, sizeof(why), "TLS: %s", ret == -EPROTO ? tls_problem(st->tls) : strerror(-ret));
+		stream_fail(st, ret, why);
+	}
+}
+
 static void on_readable(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct ovsdb_stream *st = w->data;
 	ssize_t n;
 
-	(void)loop;
 	(void)revents;
+	if (st->shaking) {
+		stream_shake(st);
+		return;
+	}
 	if (buffer_reserve(&st->in, READ_SIZE)) {
 		stream_fail(st, -ENOMEM, "");
 		return;
 	}
 	st->scanned = st->in.end;
-	n = read(st->fd, st->in.data + st->in.end, READ_SIZE);
+	n = receive(st, st->in.data + st->in.end, READ_SIZE);
 	if (n > 0) {
 		st->heard = ovsdb_now();
 		st->in.end += (size_t)n;
 		stream_cut(st);
+		/* What TLS holds back already has no event of the socket. */
+		if (st->tls && tls_pending(st->tls))
+			ev_feed_event(loop, w, EV_READ);
 	} else if (n == 0) {
 		stream_fail(st, -ECONNRESET, "the server closed the connection");
-	} else if (errno != EAGAIN && errno != EINTR) {
-		stream_fail(st, -errno, "");
+	} else if (n != -EAGAIN && n != -EINTR) {
+		stream_fail(st, (int)n, "");
 	}
 }
 
@@ -217,10 +271,12 @@ static void on_connected(struct ovsdb_stream *st)
 		stream_fail(st, err, "");
 		return;
 	}
-	st->connecting = false;
-	st->heard = ovsdb_now();
-	ev_io_start(st->loop, &st->reader);
-	st->events->connected(st);
+	if (st->tls) {
+		st->shaking = true;
+		stream_shake(st);
+		return;
+	}
+	stream_ready(st);
 }
 
 static void on_writable(struct ev_loop *loop, struct ev_io *w, int revents)
@@ -230,13 +286,16 @@ static void on_writable(struct ev_loop *loop, struct ev_io *w, int revents)
 
 	(void)revents;
 	if (st->connecting) {
-		on_connected(st);
+		if (st->shaking)
+			stream_shake(st);
+		else
+			on_connected(st);
 		return;
 	}
 	if (st->out.start < st->out.end) {
-		n = send(st->fd, st->out.data + st->out.start, st->out.end - st->out.start, MSG_NOSIGNAL);
-		if (n < 0 && errno != EAGAIN && errno != EINTR) {
-			stream_fail(st, -errno, "");
+		n = transmit(st, st->out.data + st->out.start, st->out.end - st->out.start);
+		if (n < 0 && n != -EAGAIN && n != -EINTR) {
+			stream_fail(st, (int)n, "");
 			return;
 		}
 		if (n > 0)
@@ -282,13 +341,15 @@ void ovsdb_stream_init(struct ovsdb_stream *st, const struct ovsdb_stream_events
 	st->fd = -1;
 }
 
-int ovsdb_stream_open(struct ovsdb_stream *st, struct ev_loop *loop, const char *remote)
+int ovsdb_stream_open(struct ovsdb_stream *st, struct ev_loop *loop, const char *remote,
+		      const struct tls_files *files, char *why, size_t size)
 {
 	struct sockaddr_storage addr;
 	socklen_t len;
 	int one = 1;
 	int ret = parse_remote(remote, &addr, &len);
 
+	why[0] = '\0';
 	if (ret)
 		return ret;
 	st->fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -301,6 +362,14 @@ int ovsdb_stream_open(struct ovsdb_stream *st, struct ev_loop *loop, const char 
 		close(st->fd);
 		st->fd = -1;
 		return ret;
+	}
+	if (is_tls(remote)) {
+		ret = tls_new(&st->tls, files, st->fd, false, why, size);
+		if (ret) {
+			close(st->fd);
+			st->fd = -1;
+			return ret;
+		}
 	}
 	st->loop = loop;
 	st->connecting = true;

@@ -22,6 +22,8 @@
 #define OVSDB_MESSAGE_MAX (256u << 20)
 
 struct ovsdb_stream;
+struct tls;
+struct tls_files;
 
 struct ovsdb_stream_events {
 	/* The connection is made; messages may be sent. */
@@ -46,7 +48,9 @@ struct ovsdb_stream {
 	struct ev_loop *loop;
 	struct ev_io reader, writer;
 	int fd;			/* -1: closed */
+	struct tls *tls;	/* or NULL */
 	bool connecting;
+	bool shaking;		/* connected, and in the TLS handshake */
 	struct ovsdb_buffer in, out;
 	struct ovsdb_scan scan;
 	size_t scanned;		/* place in in.data up to which `scan` has looked */
@@ -54,15 +58,18 @@ struct ovsdb_stream {
 };
 
 /* Whether `remote` can be connected to: "unix:PATH", "tcp:ADDRESS:PORT" or
- * "tcp:[IPV6]:PORT", with numeric addresses. 0, -EINVAL or -ENAMETOOLONG. */
+ * "tcp:[IPV6]:PORT", with numeric addresses; "ssl:" is TCP with TLS. 0, -EINVAL or
+ * -ENAMETOOLONG. */
 int ovsdb_remote_check(const char *remote);
 
 /* Makes a closed stream. */
 void ovsdb_stream_init(struct ovsdb_stream *st, const struct ovsdb_stream_events *events);
 
-/* Begins to connect. 0, or a negative errno when it failed at once; -EAGAIN: the
- * server's queue of connections is full at the moment. */
-int ovsdb_stream_open(struct ovsdb_stream *st, struct ev_loop *loop, const char *remote);
+/* Begins to connect; `files` are needed for "ssl:". 0, or a negative errno when it
+ * failed at once, and in `why` what the errno does not tell, or ""; -EAGAIN: the server's
+ * queue of connections is full at the moment. */
+int ovsdb_stream_open(struct ovsdb_stream *st, struct ev_loop *loop, const char *remote,
+		      const struct tls_files *files, char *why, size_t size);
 
 /* Queues `msg`. 0, -ENOTCONN, -ENOMEM or -EMSGSIZE. */
 int ovsdb_stream_send(struct ovsdb_stream *st, const json_t *msg);

@@ -11,6 +11,8 @@
 
 #include "bindings/stream_frame.h"
 #include "bindings/stream_read.h"
+#include "bindings/stream_tls.h"
+#include "bindings/tls.h"
 #include "shell/registry.h"
 #include "shell/runtime.h"
 
@@ -36,10 +38,24 @@ static ssize_t write_some(struct stream *s, const char *bytes, size_t n)
 {
 	ssize_t done;
 
+	if (s->tls)
+		return tls_write(s->tls, bytes, n);
 	do
 		done = s->is_socket ? send(s->fd, bytes, n, MSG_NOSIGNAL) : write(s->fd, bytes, n);
 	while (done < 0 && errno == EINTR);
 	return done < 0 ? -errno : done;
+}
+
+ssize_t stream_receive(struct stream *s, void *bytes, size_t n)
+{
+	ssize_t got;
+
+	if (s->tls)
+		return tls_read(s->tls, bytes, n);
+	do
+		got = read(s->fd, bytes, n);
+	while (got < 0 && errno == EINTR);
+	return got < 0 ? -errno : got;
 }
 
 /* Goes on whether or not a task waits: a cancelled write is still sent whole. */
@@ -107,6 +123,8 @@ void stream_close(struct stream *s)
 		return;
 	ev_io_stop(s->loop, &s->readable);
 	ev_io_stop(s->loop, &s->writable);
+	tls_free(s->tls);
+	s->tls = NULL;
 	if (s->borrowed)
 		fcntl(s->fd, F_SETFL, s->former_flags);
 	else
@@ -265,7 +283,7 @@ static int shutdown_go(lua_State *L, int status, lua_KContext ctx)
 		ev_io_start(s->loop, &s->writable);
 		return task_wait(L, &s->writer, 0, shutdown_go);
 	}
-	if (!s->is_socket)
+	if (!s->is_socket || s->tls)	/* TLS cannot be closed by halves */
 		stream_close(s);
 	else if (shutdown(s->fd, SHUT_WR))
 		return stream_push_error(L, s, errno);
@@ -349,6 +367,9 @@ static const struct fn methods[] = {
 	{ "write_frame", l_write_frame, write_frame_args, "sends one frame; returns true" },
 	{ "shutdown", l_shutdown, NULL,
 	  "ends the writing half: the other end reads to its end; a pipe is closed; returns true" },
+	{ "secure", stream_l_secure, stream_secure_args,
+	  "goes on with TLS, after a handshake in which both ends show certificates of one authority; "
+	  "returns the stream; on failure it is closed" },
 	{ "close", l_close, NULL, "closes; whoever waits on it gets \"closed\"" },
 	{ "fileno", l_fileno, NULL, "returns the number of the descriptor, which stays the stream's" },
 	{ "peer", l_peer, NULL,

@@ -13,6 +13,7 @@
 #include <ev.h>
 #include <lua.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "bindings/stream_buffer.h"
 #include "shell/task.h"
@@ -26,6 +27,7 @@ struct stream {
 	bool terminal;			/* pty master: EIO is the end */
 	bool is_socket;
 	bool end;			/* the peer sends no more */
+	struct tls *tls;		/* or NULL: bytes go as they are */
 	int former_flags;		/* file status flags before the stream took it */
 	int error;			/* errno of a failed write: final */
 	struct ev_loop *loop;
@@ -58,6 +60,9 @@ int stream_push_closed(lua_State *L, const char *what, const char *text);
 
 /* The results for a failed read or write; returns 3. */
 int stream_push_error(lua_State *L, struct stream *s, int err);
+
+/* As read(2), through TLS where the stream has it; a negative errno on failure. */
+ssize_t stream_receive(struct stream *s, void *bytes, size_t n);
 
 /* Makes the class known. */
 void stream_class_open(lua_State *L);

@@ -28,16 +28,14 @@ static int fill(struct stream *s, size_t want)
 	to = buffer_reserve(&s->in, want);
 	if (!to)
 		return -ENOMEM;
-	do
-		n = read(s->fd, to, want);
-	while (n < 0 && errno == EINTR);
+	n = stream_receive(s, to, want);
 	if (n > 0) {
 		buffer_added(&s->in, (size_t)n);
 		s->burst += (size_t)n;
 		return 1;
 	}
-	if (n < 0 && !(errno == EIO && s->terminal))
-		return -errno;
+	if (n < 0 && !(n == -EIO && s->terminal))
+		return (int)n;
 	s->end = true;
 	return 1;
 }

@@ -3,6 +3,8 @@
 local tap <const> = require "tap"
 local netns <const> = require "nerv.netns"
 local link <const> = require "nerv.link"
+local address <const> = require "nerv.address"
+local fdb <const> = require "nerv.fdb"
 local batch <const> = require "nerv.batch"
 local process <const> = require "nerv.process"
 local cjson <const> = require "cjson"
@@ -32,7 +34,9 @@ local function port(name) return ip(name).linkinfo.info_slave_data end
 local function get(name) return assert(link.get{ name = name, netns = N }) end
 
 local function clean()
-  if netns.exists(N) then netns.delete{ path = N } end
+  for _, name in ipairs{ N, N .. "-b", N .. "-far" } do
+    if netns.exists(name) then netns.delete{ path = name } end
+  end
 end
 
 --- The fields of `t` that `names` lists.
@@ -225,10 +229,34 @@ local function test_common()
   tap.eq({ get "c1".promiscuous, get "c1".tx_queue_length, ip "c1".promiscuity }, { false, 0, 0 },
     "read back, and ip says so")
   tap.eq({ get "c0".operstate, get "c0".carrier }, { "up", true }, "operational state with the peer")
-  local one, other = get "c0".stats, get "c1".stats
-  sh(("ip netns exec %s cat /sys/class/net/c0/statistics/tx_packets"):format(N))
-  tap.ok(one.tx_bytes <= get "c1".stats.rx_bytes and other.rx_packets <= get "c0".stats.tx_packets,
-    "what one sends the other gets")
+  sh(("ip netns exec %s ping -c3 -i0.01 -W1 -I c0 ff02::1"):format(N))
+  local function counted()
+    local text = sh(("ip -n %s -j -s link show dev c0"):format(N))
+    local seen, stats = integers(cjson.decode(text)[1]).stats64, get "c0".stats
+    return seen.tx.packets > 0 and seen.tx.packets == stats.tx_packets and seen.tx.bytes == stats.tx_bytes and
+      seen.rx.packets == stats.rx_packets and seen.tx.errors == stats.tx_errors and
+      seen.rx.dropped == stats.rx_dropped and stats.tx_packets == get "c1".stats.rx_packets
+  end
+  tap.ok(tap.eventually(5, counted), "statistics as ip has them; what one sends the other gets")
+end
+
+--- Two namespaces, a vxlan in each over a veth between them: hosts by the forwarding database.
+local function test_vxlan_traffic()
+  local far = N .. "-far"
+  assert(netns.add{ path = far })
+  assert(link.add{ kind = "veth", name = "u0", netns = N, up = true, peer = { name = "u0", netns = far, up = true } })
+  for i, ns in ipairs{ N, far } do
+    assert(address.add{ link = "u0", netns = ns, address = ("10.90.0.%d/24"):format(i) })
+    assert(link.add{ kind = "vxlan", name = "vx", netns = ns, id = 90, source = "10.90.0." .. i, learning = false, up = true })
+    assert(fdb.append{ link = "vx", netns = ns, mac = "00:00:00:00:00:00", remote = "10.90.0." .. 3 - i })
+    assert(address.add{ link = "vx", netns = ns, address = ("10.91.0.%d/24"):format(i) })
+  end
+  local text
+  tap.ok(tap.eventually(10, function()
+    text = sh(("ip netns exec %s ping -c1 -W1 10.91.0.2"):format(N))
+    return text:find("1 received", 1, true)
+  end), "a ping through a vxlan", text)
+  assert(netns.delete{ path = far })
 end
 
 local function test_misuse()
@@ -279,6 +307,7 @@ local good, problem = pcall(function()
   test_bridge()
   test_port()
   test_vxlan()
+  test_vxlan_traffic()
   test_macvlan()
   test_common()
   test_misuse()

@@ -40,7 +40,9 @@ local function test_tap()
       "nltt:t0", true, false, 77 }, "read back; nobody has it open")
   tap.eq(#link.list{ netns = N, kind = "tap" }, 1, "list by kind")
   tap.eq(#link.list{ netns = N, kind = "tun" }, 0, "a tap is no tun")
-  tap.ok(sh(("ip netns exec %s ls /sys/class/net/t0/tun_flags"):format(N)):find "tun_flags", "sysfs has it")
+  local function sys(file) return tonumber(sh(("ip netns exec %s cat /sys/class/net/t0/%s"):format(N, file))) end
+  tap.eq({ sys "tun_flags", sys "owner", sys "group" }, { 0x5902, got.owner, 4242 },   -- linux/if_tun.h
+    "sysfs: tap, no packet information, virtio header, several queues, persistent")
   tap.ok(link.delete{ name = "t0", netns = N }, "delete")
   tap.eq(ip "t0", nil, "it is gone")
 end

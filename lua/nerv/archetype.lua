@@ -100,15 +100,17 @@ local function from_text(text, name)
   return def
 end
 
-local function search_path()
+--- The directories that archetypes are looked for in, in their order.
+function M.path()
   local dirs = {}
   for dir in (os.getenv("NERV_PATH") or ""):gmatch("[^:]+") do dirs[#dirs + 1] = dir end
   dirs[#dirs + 1] = context.data_dir .. "/archetypes"
   return dirs
 end
 
--- Who can write an archetype's file decides what agents run as root.
-local function trusted(path)
+--- Whether a file belongs to root or the caller alone: who can write it decides what agents run as root.
+-- @return true, or nil and a message
+function M.trusted(path)
   local stat, message = require("nerv.file").stat(path)
   if not stat then return nil, message end
   local uid = require("nerv.process").uid()
@@ -123,7 +125,7 @@ end
 
 function M.list()
   local found = {}
-  for _, dir in ipairs(search_path()) do
+  for _, dir in ipairs(M.path()) do
     for _, entry in ipairs(require("nerv.file").list(dir) or {}) do
       local name = entry:match("^(.+)%.lua$")
       if name then found[name] = true end
@@ -133,13 +135,13 @@ function M.list()
 end
 
 local function read_text(name)
-  for _, dir in ipairs(search_path()) do
+  for _, dir in ipairs(M.path()) do
     local path = dir .. "/" .. name .. ".lua"
     local file = io.open(path, "rb")
     if file then
       local text = file:read("a")
       file:close()
-      local good, message = trusted(path)
+      local good, message = M.trusted(path)
       if not good then return nil, message end
       return text
     end
@@ -203,6 +205,31 @@ function M.by_digest(digest, rows)
   return def
 end
 
+--- An archetype with a new one in the place of the component of that name, at whatever depth.
+-- @tparam table def from M.by_digest
+-- @tparam table new from M.load
+-- @tparam table rows as for M.by_digest
+-- @return the archetype; `def` itself when it is not composed of it; or nil and a message
+function M.recompose(def, new, rows)
+  local uses, differs = {}, false
+  for name, digest in pairs(def.uses) do
+    local component, message = new, nil
+    if name ~= new.name then
+      component, message = M.by_digest(digest, rows)
+      component = component and M.recompose(component, new, rows)
+    end
+    if not component then return nil, message end
+    uses[name] = component.digest
+    differs = differs or component.digest ~= digest
+  end
+  if not differs then return def end
+  local result, message = from_text(def.text, def.name)
+  if not result then return nil, message end
+  result.uses, result.text, result.digest = uses, def.text, digest_of(def.text, uses)
+  by_digest[result.digest] = result
+  return result
+end
+
 --- The component `name` of an archetype, for need.network.
 -- @raise when the archetype does not name it in `uses`
 function M.component(def, name)
@@ -249,6 +276,10 @@ function M.expand(name, given, more)
   return result
 end
 
+-- Loaded when they are called: they need a lab, and most of the platform.
+function M.reload(name, given) return require("nerv.archetype_reload").reload(name, given) end
+function M.watch(on) return require("nerv.archetype_reload").watch(on) end
+
 local NAME <const> = { name = "name", type = "any", required = true, text = "name of the archetype" }
 local MORE <const> = {
   name = { type = "name", doc = "name of the network; by default the archetype's" },
@@ -274,5 +305,14 @@ return api.module("archetype", "kinds of networks", M, {
     example = [[
 for _, n in ipairs(archetype.expand("ip", { subnet = "10.1.0.0/24" },
     { endpoints = { { name = "h1", address = "10.1.0.2" } } })) do print(n.kind, n.key) end]] },
+  reload = { text = "gives the text in an archetype's file to the networks that use it; returns the operations, "
+    .. "array of {verb=, kind=, key=, owner=, node=, network=}",
+    args = { NAME, { name = "options", type = "table", text = "how", fields = {
+      dry_run = { type = "boolean", default = false, doc = "only say what would be done" } } } },
+    example = 'archetype.reload "ip"\narchetype.reload("ip", { dry_run = true })' },
+  watch = { text = "reloads archetypes when their files are saved, in the background; what goes wrong is logged",
+    args = { { name = "on", type = "boolean", text = "whether; by default true" } },
+    example = "archetype.watch(true)\narchetype.watch(false)" },
   by_digest = { internal = true }, component = { internal = true }, complain = { internal = true },
+  path = { internal = true }, trusted = { internal = true }, recompose = { internal = true },
 })

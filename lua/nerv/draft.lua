@@ -328,12 +328,13 @@ local function draft_reallocation(state, draft, def, row, net_options)
 end
 
 --- Other options, another home or archetype.
-function M.update(state, net_name, changes)
+-- @tparam ?table successor another text of the archetype; see archetype_reload.lua
+function M.update(state, net_name, changes, successor)
   if type(changes) ~= "table" then fail("network:update: a table of options is expected") end
   if changes.name ~= nil and changes.name ~= net_name then fail("network:update: a network keeps its name") end
   if changes.home ~= nil then checked("network:update", { home = M.NETWORK.home }, { home = changes.home }) end
   local row = network_row(state, net_name)
-  local def = changes.archetype ~= nil and load_archetype("network:update", changes.archetype)
+  local def = successor or changes.archetype ~= nil and load_archetype("network:update", changes.archetype)
     or definition(state, row)
   local former = options.join(json.decode(row.parked) or {}, json.decode(row.options) or {})
   local merged = options.join(former, given_options(changes, M.NETWORK))
@@ -376,7 +377,8 @@ function M.plan(draft)
     archetypes = draft.archetypes, target = draft.target }
   for _, node in ipairs(draft.nodes) do
     local socket = must(lab.socket(node))
-    local reply = must(protocol.call(socket, { call = "plan", draft = sent, objects = draft.objects }))
+    local reply, message = protocol.call(socket, { call = "plan", draft = sent, objects = draft.objects })
+    if not reply then fail(("%s: node %s: %s"):format(draft.text, node, message)) end
     for _, operation in ipairs(reply.operations) do
       operation.node = node
       all[#all + 1] = operation

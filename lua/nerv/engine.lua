@@ -426,8 +426,9 @@ end
 function Engine:strangers(snap)
   local result, known = {}, marks(self)
   for _, name in ipairs(kinds.names()) do
-    local kind = kinds.get(name)
-    for _, found in ipairs(kind.list and kind.list(snap, self.node) or {}) do
+    local good, kind = pcall(kinds.get, name)   -- a researcher's file may be faulty
+    if not good then self.node.log(("kind %s: %s"):format(name, kind)) end
+    for _, found in ipairs(good and kind.list and kind.list(snap, self.node) or {}) do
       if not (known[name] and known[name][found.key]) then
         result[#result + 1] = { kind = kind, found = found }
       end

@@ -23,8 +23,11 @@
 --                             where the mark does not tell
 --   mark(p, node)             what list() calls the key of one; by default its key
 --
--- A researcher's own kind is added with kinds.define from Lua.
+-- A researcher's own kind is a file kinds/NAME.lua in a directory of the search path of archetypes: every agent, and
+-- archetype.expand, loads it when it is first wanted. kinds.define adds one to this process alone.
 local api <const> = require "nerv.api"
+local archetypes <const> = require "nerv.archetype"
+local file <const> = require "nerv.file"
 local registry <const> = require "nerv.registry"
 
 local M = {}
@@ -45,13 +48,40 @@ function M.define(kind)
   return kind
 end
 
+local function directories()
+  local dirs = archetypes.path()
+  for i, dir in ipairs(dirs) do dirs[i] = dir .. "/kinds" end
+  return dirs
+end
+
+-- A kind whose file lies on the search path, or nil.
+local function from_path(name)
+  for _, dir in ipairs(directories()) do
+    local path = ("%s/%s.lua"):format(dir, name)
+    if file.stat(path) then
+      local good, message = archetypes.trusted(path)
+      if not good then error(message, 0) end
+      local chunk
+      chunk, message = loadfile(path, "t")
+      if not chunk then error(message, 0) end
+      local kind = chunk()
+      if type(kind) ~= "table" or kind.name ~= name then
+        error(("%s does not return a kind named '%s'"):format(path, name), 0)
+      end
+      return M.define(kind)
+    end
+  end
+end
+
 --- A kind by name, or nil.
+-- @raise when it has a file and the file is faulty
 function M.get(name)
   if known[name] then return known[name] end
   for _, candidate in ipairs(built_in) do
     if candidate == name then return M.define((require("nerv.kinds." .. name))) end
   end
-  return nil
+  if type(name) ~= "string" or not name:find("^[%w_]+$") then return nil end
+  return from_path(name)
 end
 
 --- Names of all kinds, sorted.
@@ -59,6 +89,12 @@ function M.names()
   local names = {}
   for _, name in ipairs(built_in) do names[name] = true end
   for name in pairs(known) do names[name] = true end
+  for _, dir in ipairs(directories()) do
+    for _, entry in ipairs(file.list(dir) or {}) do
+      local name = entry:match("^([%w_]+)%.lua$")
+      if name then names[name] = true end
+    end
+  end
   local list = {}
   for name in pairs(names) do list[#list + 1] = name end
   table.sort(list)

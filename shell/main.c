@@ -35,13 +35,15 @@ static const char usage[] =
 	"      --db REMOTE    use this database: unix:PATH or tcp:ADDRESS:PORT\n"
 	"      --state DIR    state directory; default $NERV_STATE or /var/lib/nerv\n"
 	"      --node NAME    name of this node; default the host's name\n"
+	"      --no-init      do not run ~/.config/nervsh/init.lua before the prompt\n"
 	"      --help         show this and exit\n"
 	"      --version      show the version and exit\n"
 	"\n"
 	"Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted; of a program that\n"
 	"-c runs in an endpoint its own. A failed `check`, `expect` or scenario is a failure.\n";
 
-enum { OPT_AGENT = 256, OPT_LAB, OPT_TEMPORARY, OPT_KEEP, OPT_DB, OPT_STATE, OPT_NODE, OPT_HELP, OPT_VERSION };
+enum { OPT_AGENT = 256, OPT_LAB, OPT_TEMPORARY, OPT_KEEP, OPT_DB, OPT_STATE, OPT_NODE, OPT_NO_INIT,
+       OPT_HELP, OPT_VERSION };
 
 static const struct option options[] = {
 	{ "agent", no_argument, NULL, OPT_AGENT },
@@ -51,6 +53,7 @@ static const struct option options[] = {
 	{ "db", required_argument, NULL, OPT_DB },
 	{ "state", required_argument, NULL, OPT_STATE },
 	{ "node", required_argument, NULL, OPT_NODE },
+	{ "no-init", no_argument, NULL, OPT_NO_INIT },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ 0 }
@@ -128,6 +131,7 @@ static int read_options(lua_State *L, int argc, char **argv)
 		case OPT_LAB:
 		case OPT_TEMPORARY:
 		case OPT_KEEP:
+		case OPT_NO_INIT:
 			lua_pushboolean(L, true);
 			lua_setfield(L, -3, option_name(c));
 			break;
@@ -214,7 +218,8 @@ static int leave(struct runtime *rt, int status)
 	struct task *task;
 	int at;
 
-	rt->has_exit_code = rt->was_interrupted = rt->insist = false;
+	rt->has_exit_code = rt->was_interrupted = false;
+	rt->insist = NULL;
 	if (luaL_loadbuffer(L, text, sizeof(text) - 1, "@nerv:leave") != LUA_OK)
 		return EXIT_FAILURE;
 	lua_pushinteger(L, status);

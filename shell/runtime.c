@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "shell/output.h"
 #include "shell/prompt.h"
 #include "shell/registry.h"
 #include "shell/task_private.h"
@@ -30,6 +30,8 @@ double runtime_now(void)
 static void on_sigint(int signo)
 {
 	(void)signo;
+	if (the_runtime->terminal.lent)
+		return;
 	the_runtime->interrupted = 1;
 	ev_async_send(the_runtime->loop, &the_runtime->interrupt_async);
 }
@@ -40,9 +42,10 @@ static void on_count(lua_State *L, lua_Debug *ar)
 	struct runtime *rt = runtime_of(L);
 
 	(void)ar;
-	if ((rt->interrupted || rt->insist) && rt->running) {
+	if (rt->running && (rt->interrupted || rt->insist == rt->running)) {
 		rt->interrupted = 0;
-		rt->insist = rt->was_interrupted;
+		if (rt->was_interrupted)
+			rt->insist = rt->running;
 		rt->was_interrupted = true;
 		if (rt->insist)	/* at each instruction, so that it reaches the one behind a pcall */
 			lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
@@ -52,6 +55,14 @@ static void on_count(lua_State *L, lua_Debug *ar)
 	if ((rt->deadline > 0 && runtime_now() > rt->deadline) ||
 	    (rt->running && rt->running->deadline > 0 && runtime_now() > rt->running->deadline))
 		luaL_error(L, "it ran for longer than it may");
+}
+
+/* A wait that is cancelled inside a pcall would be followed by the next wait. */
+static void insist(struct runtime *rt, struct task *task)
+{
+	rt->insist = task;
+	if (task->co)
+		lua_sethook(task->co, on_count, LUA_MASKCOUNT, 1);
 }
 
 static void on_interrupt(struct ev_loop *loop, struct ev_async *watcher, int events)
@@ -64,70 +75,13 @@ static void on_interrupt(struct ev_loop *loop, struct ev_async *watcher, int eve
 		return;
 	rt->interrupted = 0;
 	if (rt->foreground) {
+		if (rt->was_interrupted)
+			insist(rt, rt->foreground);
 		rt->was_interrupted = true;
 		task_cancel(rt->foreground, "interrupted");
 	} else if (rt->prompt) {
 		prompt_interrupt(rt->prompt);
 	}
-}
-
-/* With blanks, which every terminal knows. */
-void runtime_hide_status(struct runtime *rt)
-{
-	if (rt->status_width > 0)
-		fprintf(stderr, "\r%*s\r", rt->status_width, "");
-	rt->status_width = 0;
-}
-
-/* As much as fits into the terminal's line. A prompt is not disturbed. */
-static void show_status(struct runtime *rt)
-{
-	struct winsize size = { 0 };
-	int columns = 80, bytes = 0;
-
-	if (rt->prompt || !rt->status[0])
-		return;
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-		columns = size.ws_col;
-	for (; rt->status[bytes] && rt->status_width < columns; bytes++)	/* UTF-8: not for each byte */
-		rt->status_width += (rt->status[bytes] & 0xc0) != 0x80;
-	if (rt->status_width == columns) {
-		rt->status_width--;
-		while ((rt->status[--bytes] & 0xc0) == 0x80)
-			;
-	}
-	fprintf(stderr, "%.*s", bytes, rt->status);
-}
-
-/* Before and after output that may go to the terminal. */
-static void begin_output(struct runtime *rt)
-{
-	if (rt->prompt)
-		prompt_hide(rt->prompt);
-	runtime_hide_status(rt);
-}
-
-static void end_output(struct runtime *rt)
-{
-	if (rt->prompt || rt->status[0])
-		fflush(stdout);
-	if (rt->prompt)
-		prompt_show(rt->prompt);
-	show_status(rt);
-}
-
-void runtime_log(struct runtime *rt, const char *text)
-{
-	begin_output(rt);
-	fputs(text, stderr);
-	end_output(rt);
-}
-
-void runtime_print(struct runtime *rt, const char *text, size_t len)
-{
-	begin_output(rt);
-	fwrite(text, 1, len, stdout);
-	end_output(rt);
 }
 
 static int l_print(lua_State *L)
@@ -144,14 +98,13 @@ static int l_print(lua_State *L)
 	}
 	luaL_addchar(&b, '\n');
 	luaL_pushresult(&b);
-	runtime_print(runtime_of(L), lua_tostring(L, -1), lua_rawlen(L, -1));
+	fwrite(lua_tostring(L, -1), 1, lua_rawlen(L, -1), stdout);
 	return 0;
 }
 
 static int l_warn(lua_State *L)
 {
-	lua_pushfstring(L, "%s\n", luaL_checkstring(L, 1));
-	runtime_log(runtime_of(L), lua_tostring(L, -1));
+	fprintf(stderr, "%s\n", luaL_checkstring(L, 1));
 	return 0;
 }
 
@@ -163,13 +116,8 @@ static int l_has_terminal(lua_State *L)
 
 static int l_status(lua_State *L)
 {
-	struct runtime *rt = runtime_of(L);
-
-	if (!isatty(STDERR_FILENO))
-		return 0;
-	runtime_hide_status(rt);
-	snprintf(rt->status, sizeof(rt->status), "%s", luaL_optstring(L, 1, ""));
-	show_status(rt);
+	if (isatty(STDERR_FILENO))
+		output_status(runtime_of(L), luaL_optstring(L, 1, ""));
 	return 0;
 }
 
@@ -320,6 +268,8 @@ void runtime_finish(struct runtime *rt)
 	}
 	ev_timer_stop(rt->loop, &tick);
 	workers_finish(rt);
+	output_release(rt);
+	terminal_finish(&rt->terminal);
 	lua_close(rt->L);
 	rt->L = NULL;
 	ev_loop_destroy(rt->loop);

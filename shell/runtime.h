@@ -13,8 +13,10 @@
 #include <stdbool.h>
 
 #include "shell/task.h"
+#include "shell/terminal.h"
 
 struct job;
+struct output;
 struct prompt;
 
 struct runtime {
@@ -30,7 +32,7 @@ struct runtime {
 	struct ev_idle ready_idle;
 	volatile sig_atomic_t interrupted;	/* SIGINT arrived and is not handled yet */
 	struct ev_async interrupt_async;
-	bool insist;			/* interrupted twice: pcall does not help any more */
+	struct task *insist;		/* interrupted twice: pcall does not help it any more */
 	double deadline;		/* CLOCK_MONOTONIC seconds at which a sandboxed call ends; 0: none */
 	/* workers */
 	pthread_mutex_t lock;
@@ -43,9 +45,9 @@ struct runtime {
 	bool stopping;			/* under lock */
 	int jobs_in_flight;
 	/* output */
-	struct prompt *prompt;		/* NULL without a terminal */
-	char status[256];		/* the line below what is printed; empty: none */
-	int status_width;		/* columns that it fills on the terminal now */
+	struct prompt *prompt;		/* while a line is read */
+	struct output *output;		/* stdout and stderr, once a prompt has been there */
+	struct terminal terminal;
 	bool was_interrupted;		/* by Ctrl-C: the exit status says so */
 	bool has_exit_code;		/* os.exit was called */
 	int exit_code;
@@ -61,18 +63,7 @@ void runtime_finish(struct runtime *rt);
 /* Runs the loop until `task` has ended or os.exit was asked for. */
 void runtime_run(struct runtime *rt, struct task *task);
 
-/* CLOCK_MONOTONIC, in seconds. */
+/* The monotonic clock, in seconds. */
 double runtime_now(void);
-
-/* Writes a message to stderr (line by line, "nervsh: " is the caller's business);
- * hides and restores the prompt's line around it. */
-void runtime_log(struct runtime *rt, const char *text);
-
-/* Writes to stdout, the same way. */
-void runtime_print(struct runtime *rt, const char *text, size_t len);
-
-/* Takes the status line off the terminal, for what writes there by itself; it comes back
- * with the next output or change. */
-void runtime_hide_status(struct runtime *rt);
 
 #endif

@@ -129,7 +129,7 @@ static void report(struct task *t)
 	char text[sizeof(t->message) + sizeof(t->name) + 32];
 
 	snprintf(text, sizeof(text), "error in task %s: %s\n", t->name, t->message);
-	runtime_log(t->rt, text);
+	fputs(text, stderr);
 }
 
 static bool internal(const char *source)
@@ -183,8 +183,8 @@ static void end_task(struct task *t, int status, int nres)
 {
 	t->done = true;
 	t->failed = status != LUA_OK;
-	if (t == t->rt->foreground)
-		t->rt->insist = false;
+	if (t == t->rt->insist)
+		t->rt->insist = NULL;
 	if (t == t->rt->awaited)
 		ev_break(t->rt->loop, EVBREAK_ALL);	/* this pass must not go on to wait for events */
 	if (t->failed) {

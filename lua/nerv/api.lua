@@ -4,11 +4,13 @@
 -- A function is described as
 --   { text = one line: what it does, what it returns; args = array of arguments; example = Lua that runs as it stands
 --     where `blue` is a network of archetype ip with the endpoints `h1` and `h2`;
---     internal = true: for NERV's own modules, neither shown nor checked }
+--     internal = true: for NERV's own modules, neither shown nor checked;
+--     returns = the class of the object that it returns }
 -- and an argument as
 --   { name =, type = a type of options.lua, or "rest" as the last one; required =, text =,
 --     choices = what a "choice" may be; fields = of a table: a description as in options.lua;
---     open = true: the function itself checks those fields, because they depend on others }
+--     open = true: the function itself checks those fields, because they depend on others;
+--     names, more = functions for completion: see complete.lua }
 -- The values of a table with fields arrive checked, with their defaults filled in.
 local registry <const> = require "nerv.registry"
 local options <const> = require "nerv.options"
@@ -53,7 +55,8 @@ local function field_list(fields)
   for _, name in ipairs(options.sorted_keys(fields)) do
     local o = fields[name]
     list[#list + 1] = { name = name, type = o.type, required = o.required or false, text = o.doc,
-      default = o.default, choices = o.choices, fields = o.fields and field_list(o.fields) }
+      default = o.default, choices = o.choices, names = o.names, more = o.more,
+      fields = o.fields and field_list(o.fields) }
   end
   return list
 end
@@ -62,9 +65,9 @@ local function described(entry)
   local args = {}
   for i, a in ipairs(entry.args or {}) do
     args[i] = { name = a.name, type = a.type, required = a.required or false, text = a.text, choices = a.choices,
-      fields = a.fields and field_list(a.fields) }
+      names = a.names, more = a.more, fields = a.fields and field_list(a.fields) }
   end
-  return { text = entry.text, example = entry.example, args = args }
+  return { text = entry.text, example = entry.example, args = args, returns = entry.returns }
 end
 
 local function record(key, entry, functions)

@@ -263,7 +263,8 @@ end
 --- Programs whose arguments may be endpoints' bare names.
 M.programs = { "arping", "curl", "iperf3", "mtr", "nc", "ping", "ssh", "tracepath", "traceroute", "wget" }
 
-local function takes_names(program)
+--- Whether bare names of endpoints among a program's arguments are addresses.
+function M.takes_names(program)
   for _, name in ipairs(M.programs) do
     if name == program then return true end
   end
@@ -272,7 +273,7 @@ end
 
 -- @NAME is an address; for some programs a bare name is one, too, where it stands alone.
 local function addresses(list, endpoint)
-  local bare = takes_names(list[1])
+  local bare = M.takes_names(list[1])
   for i = 2, #list do
     local name = list[i]:match("^@(.+)$")
     local target = (name or bare) and M.find_endpoint(name or list[i], endpoint.network)

@@ -148,10 +148,18 @@ function M.socket(node_name)
   return row.run_dir .. "/agent.sock"
 end
 
---- Leaves the agent; a lab that nobody else uses ends, and this waits until it has.
+local function count(rows)
+  local n = 0
+  for _, row in pairs(rows) do n = n + (row.doomed and 0 or 1) end
+  return n
+end
+
+--- Leaves the agent; a lab that nobody else uses ends, and this waits until it has. M.farewell, if set, is told
+-- what becomes of it: { ends =, others = other shells that use it, networks =, endpoints = }.
 function M.leave()
   if not current then return end
   local link = current
+  local networks, endpoints = count(link.state.rows.Network), count(link.state.rows.Endpoint)
   current = nil
   link.closed = true
   link.keeper:cancel()
@@ -161,13 +169,16 @@ function M.leave()
   local asking <close> = task.spawn(function()
     protocol.send(link.hold, { call = "leave" })
     local answer = protocol.receive(link.hold)
-    return answer ~= nil and answer.ends
+    return answer
   end)
-  local ends = asking:join(LEAVE_LIMIT) and asking:wait()
+  local answer = asking:join(LEAVE_LIMIT) and asking:wait()
   link.hold:close()
-  if not ends then return end
-  local agent = process.adopt(link.hello.pid)
+  if not answer then return end
+  local agent = answer.ends and process.adopt(link.hello.pid)
   if agent then agent:wait(60) end
+  if M.farewell then
+    M.farewell { ends = answer.ends, others = answer.others, networks = networks, endpoints = endpoints }
+  end
 end
 
 --- Removes what labs left whose agents are dead.

@@ -34,7 +34,7 @@ local registry <const> = require "nerv.registry"
 local globals <const> = {
   network = "nerv.network", node = "nerv.node", testbed = "nerv.testbed",
   archetype = "nerv.archetype", nve = "nerv.nve", json = "nerv.json", help = "nerv.help",
-  cidr = "nerv.cidr", lab = "nerv.lab", command = "nerv.command", kinds = "nerv.kinds",
+  cidr = "nerv.cidr", lab = "nerv.lab", show = "nerv.show", command = "nerv.command", kinds = "nerv.kinds",
 }
 for _, name in ipairs(registry.modules()) do
   if not globals[name] then globals[name] = "nerv." .. name end
@@ -109,14 +109,14 @@ if options.agent then
   return require("nerv.agent").run()
 end
 for _, action in ipairs(actions) do run_action(action) end
-local prompt <const> = require "nerv.prompt"
+local terminal <const> = require "nerv.terminal"
 local nothing_else <const> = #actions == 0 and not arg[0]
 if arg[0] and is_command(arg[0]) then
   leave_unless_zero(require("nerv.command").run_words(arg[0], { table.unpack(arg) }))
-elseif arg[0] or (nothing_else and not options.interactive and not prompt.terminal()) then
+elseif arg[0] or (nothing_else and not options.interactive and not terminal.there()) then
   local text, name = script_text(arg[0] or "-")
   run_text(text, name, table.unpack(arg))
 end
-if options.interactive or (nothing_else and prompt.terminal()) then
+if options.interactive or (nothing_else and terminal.there()) then
   require("nerv.repl").run()
 end

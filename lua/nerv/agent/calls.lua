@@ -23,7 +23,7 @@ return function(self)
     local leaves = connection:read_frame()   -- a shell that is killed does not say so
     self.holders = self.holders - 1
     local ends = self.lab and self.holders == 0
-    if leaves then protocol.send(connection, { ends = ends }) end
+    if leaves then protocol.send(connection, { ends = ends, others = self.holders }) end
     if ends then self.finish:close() end
   end
 

@@ -154,6 +154,8 @@ local function count(rows)
   return n
 end
 
+M.farewell = false
+
 --- Leaves the agent; a lab that nobody else uses ends, and this waits until it has. M.farewell, if set, is told
 -- what becomes of it: { ends =, others = other shells that use it, networks =, endpoints = }.
 function M.leave()

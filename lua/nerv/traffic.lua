@@ -1,5 +1,6 @@
 --- Measurements between endpoints: who reaches whom, and how fast.
 local json <const> = require "nerv.json"
+local progress <const> = require "nerv.progress"
 local task <const> = require "nerv.task"
 local runtime <const> = require "nerv.runtime"
 
@@ -56,14 +57,17 @@ M.PING = { "source", "target", "address", "ok", "rtt_ms", "error" }
 -- @tparam[opt=1] integer count requests for each
 -- @return array of { source, target, address, ok, rtt_ms, error }, in the pairs' order; how many failed
 function M.ping(list, count)
-  local records, work, failed = {}, {}, 0
+  local records, work, answered, failed = {}, {}, 0, 0
   for i, pair in ipairs(list) do work[i] = { i, pair[1], pair[2] } end
+  local _ <close> = progress.start(function()
+    return ("ping: %d of %d pairs, %d without answer"):format(answered + failed, #list, failed)
+  end)
   each(work, function(one)
     local from, to <const> = one[2], one[3]
     local answer, message = from:ping(to, count)
     records[one[1]] = { source = from.id, target = to.id, address = to.address, ok = answer ~= nil,
       rtt_ms = answer and answer.rtt_ms, error = not answer and message or nil }
-    if not answer then failed = failed + 1 end
+    if answer then answered = answered + 1 else failed = failed + 1 end
   end)
   return records, failed
 end

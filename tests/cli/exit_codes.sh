@@ -71,6 +71,10 @@ in_lab 'A ping -c1 B'
 exits 0 "a ping that is answered"
 in_lab 'A ping -c1 -W1 10.1.0.99'
 exits 1 "a ping that is not"
+in_lab pingall
+exits 0 "pingall where all answer"
+in_lab 'A ip link set eth0 down' pingall
+exits 1 "pingall where one does not"
 run -e 'dofile "lab.lua" expect(network.get("blue"):get("A"):ping("10.1.0.99"))'
 exits 1 "expect of a ping that is not answered"
 same "it says why" "$(cat err)" "nervsh: -e:1: expect: blue:A does not reach 10.1.0.99: 0 of 1 answers"

@@ -167,6 +167,18 @@ local function test_sysctl()
     { nil, "sysctl.get net.none: No such file or directory", "ENOENT" }, "a name that is missing")
   tap.eq(select(3, sysctl.set{ name = name, netns = N, value = "yes" }), "EINVAL", "a value that the kernel refuses")
   tap.eq(select(3, sysctl.get{ name = name }), "ENOENT", "s0 is not here")
+  local list = sysctl.list{ netns = N, below = "net.ipv4.conf" }
+  local n = 0
+  for key, value in pairs(list) do
+    n = n + 1
+    if sysctl.get{ name = key, netns = N } ~= value then tap.ok(false, "get agrees on " .. key) end
+  end
+  tap.eq(n, math.tointeger(sh("ip netns exec " .. N .. " find /proc/sys/net/ipv4/conf -type f | wc -l")),
+    "list has every file")
+  tap.eq(list["net.ipv4.conf.s1/5.forwarding"], "0", "list, with the dot in a name")
+  tap.eq(sysctl.list{ netns = N, below = "net/ipv4/ip_forward" }, { ["net.ipv4.ip_forward"] = "0" }, "list of one")
+  tap.eq(select(3, sysctl.list{ below = "net.none" }), "ENOENT", "list of what is missing")
+  tap.ok(sysctl.list{}["kernel.ostype"] == "Linux", "list of all")
   local before = sysctl.get{ name = "net.ipv4.ip_forward" }
   tap.ok(sysctl.set{ name = "net.ipv4.ip_forward", netns = N, value = before == "0" }, "the other value there")
   tap.eq(sysctl.get{ name = "net.ipv4.ip_forward" }, before, "changes nothing here")
@@ -189,6 +201,48 @@ local function test_ethtool()
   tap.eq({ ethtool.get{ link = "none", netns = N } }, { nil, "ethtool.get none: No such device", "ENODEV" },
     "a link that is missing")
   tap.eq(select(3, ethtool.set{ link = "none", netns = N, gso = true }), "ENODEV", "set of a link that is missing")
+  local seen, differ = 0, {}
+  local features = ethtool.features{ link = "s0", netns = N }
+  for name, on, rest in sh("ip netns exec " .. N .. " ethtool -k s0"):gmatch "\t?([%w-_]+): (%l+)([^\n]*)\n" do
+    local f = features[name]
+    if f then
+      seen = seen + 1
+      if f.on ~= (on == "on") or f.fixed ~= (rest:find "fixed" ~= nil) then differ[#differ + 1] = name end
+    end
+  end
+  tap.ok(seen > 30 and #differ == 0, "ethtool -k agrees on features", seen, differ)
+  tap.ok(ethtool.set{ link = "s0", netns = N, features = { ["tx-nocache-copy"] = true, ["rx-gro-list"] = true } }, "set two")
+  features = ethtool.features{ link = "s0", netns = N }
+  tap.eq({ features["tx-nocache-copy"], features["rx-gro-list"].on }, { { on = true, fixed = false }, true }, "as set")
+  tap.like(sh("ip netns exec " .. N .. " ethtool -k s0"), "tx%-nocache%-copy: on", "ethtool agrees")
+  tap.eq({ ethtool.set{ link = "s0", netns = N, features = { ["tx-nocache-cop"] = true } } },
+    { nil, "ethtool.set s0: there is no feature 'tx-nocache-cop'; did you mean 'tx-nocache-copy': Invalid argument",
+      "EINVAL" }, "no such feature")
+  tap.eq({ ethtool.set{ link = "s0", netns = N, features = { ["hw-tc-offload"] = true } } },
+    { nil, "ethtool.set s0: feature 'hw-tc-offload' is fixed: Operation not supported", "EOPNOTSUPP" }, "a fixed one")
+  tap.ok(ethtool.set{ link = "s0", netns = N, features = { ["hw-tc-offload"] = false } }, "which may be what it is")
+  local info = ethtool.info{ link = "s0", netns = N }
+  tap.eq({ info.driver, info.speed, info.duplex, info.autoneg, info.signal, info.channels.rx },
+    { "veth", 10000000000, "full", false, false, 1 }, "info")
+  tap.eq(select(3, ethtool.set{ link = "s0", netns = N, speed = 100000000 }), "EOPNOTSUPP", "a veth has one speed")
+  tap.ok(link.add{ kind = "tap", name = "s2", netns = N }, "a tap")
+  tap.ok(ethtool.set{ link = "s2", netns = N, speed = 100000000, duplex = "half", autoneg = true }, "which has what one says")
+  info = ethtool.info{ link = "s2", netns = N }
+  tap.eq({ info.driver, info.speed, info.duplex, info.autoneg }, { "tun", 100000000, "half", true }, "as set")
+  tap.like(sh("ip netns exec " .. N .. " ethtool s2"), "Speed: 100Mb/s.*Duplex: Half.*Auto%-negotiation: on", "ethtool agrees")
+  local counters = ethtool.statistics{ link = "s0", netns = N }
+  tap.eq(counters.peer_ifindex, link.get{ name = "s1.5", netns = N }.index, "counters of the driver")
+  local shown = 0
+  for _ in sh("ip netns exec " .. N .. " ethtool -S s0"):gmatch "\n +[%w_]+: %d" do shown = shown + 1 end
+  for _ in pairs(counters) do shown = shown - 1 end
+  tap.eq(shown, 0, "as many as ethtool -S has")
+  tap.eq(ethtool.statistics{ link = "lo", netns = N }, {}, "lo has none")
+  for _, f in ipairs{ "features", "info", "statistics" } do
+    tap.eq(select(3, ethtool[f]{ link = "none", netns = N }), "ENODEV", f .. " of a link that is missing")
+  end
+  tap.raises(function() ethtool.set{ link = "s0", speed = 1500000 } end, "whole Mbit/s", "half a Mbit/s")
+  tap.raises(function() ethtool.set{ link = "s0", duplex = "ful" } end, "duplex must be", "duplex")
+  tap.raises(function() ethtool.set{ link = "s0", features = { 1 } } end, "features are", "a list of features")
   tap.raises(function() ethtool.set{ link = "s0" } end, "nothing to set", "nothing to set")
   tap.raises(function() ethtool.set{ link = "s0", tos = true } end, "did you mean 'tso'", "nearest option")
 end

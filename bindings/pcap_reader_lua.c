@@ -1,4 +1,4 @@
-/* Files of packets, read: the class "pcap reader". */
+/* Files of packets, read: the class "pcap.reader". */
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
@@ -12,8 +12,8 @@
 #include "shell/registry.h"
 #include "shell/worker.h"
 
-static const char class_name[] = "pcap reader";
-static const char job_name[] = "pcap reader.job";
+static const char class_name[] = "pcap.reader";
+static const char job_name[] = "pcap.reader.job";
 
 struct handle {
 	pthread_mutex_t lock;		/* a job may outlive the call that began it */
@@ -243,7 +243,7 @@ static int l_tostring(lua_State *L)
 {
 	struct handle *h = luaL_checkudata(L, 1, class_name);
 
-	lua_pushfstring(L, "pcap reader of %s%s", h->name, h->reader.pcap ? "" : " (closed)");
+	lua_pushfstring(L, "pcap.reader of %s%s", h->name, h->reader.pcap ? "" : " (closed)");
 	return 1;
 }
 

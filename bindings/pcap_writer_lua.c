@@ -1,4 +1,4 @@
-/* Files of packets, written: the class "pcap writer". It formats, and a stream sends. */
+/* Files of packets, written: the class "pcap.writer". It formats, and a stream sends. */
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
@@ -12,7 +12,7 @@
 #include "bindings/stream.h"
 #include "shell/registry.h"
 
-static const char class_name[] = "pcap writer";
+static const char class_name[] = "pcap.writer";
 
 enum { SNAPLEN_MOST = 256 * 1024 };
 
@@ -150,7 +150,7 @@ static int64_t time_of(lua_State *L)
 	else if (field_present(L, 2, "time"))
 		time = from_seconds(seconds);
 	if (time < 0 || time / 1000000000 > UINT32_MAX)
-		nerv_error(L, "pcap writer:write: time must be 0 to 4294967295 seconds since 1970");
+		nerv_error(L, "pcap.writer:write: time must be 0 to 4294967295 seconds since 1970");
 	return time;
 }
 
@@ -167,11 +167,11 @@ static int l_write(lua_State *L)
 	if (lua_istable(L, 2))
 		lua_getfield(L, 2, "bytes");
 	if (lua_type(L, -1) != LUA_TSTRING)
-		return nerv_error(L, "pcap writer:write: a packet is a string, or a table whose bytes are one");
+		return nerv_error(L, "pcap.writer:write: a packet is a string, or a table whose bytes are one");
 	bytes = lua_tolstring(L, -1, &n);
 	length = lua_istable(L, 2) ? field_integer(L, 2, "length", (lua_Integer)n) : (lua_Integer)n;
 	if (length < (lua_Integer)n || length > UINT32_MAX)
-		return nerv_error(L, "pcap writer:write: length must be %d, how many bytes there are, or more", (int)n);
+		return nerv_error(L, "pcap.writer:write: length must be %d, how many bytes there are, or more", (int)n);
 	time = time_of(L);
 	n = n < w->snaplen ? n : w->snaplen;
 	pcap_record_head(head, time, w->nanoseconds, (uint32_t)n, (uint32_t)length);
@@ -210,7 +210,7 @@ static int l_append(lua_State *L)
 
 	lua_settop(L, 2);
 	if (!w->nanoseconds || count_records((const uint8_t *)bytes, n, w->snaplen) < 0)
-		return nerv_error(L, "pcap writer:append: whole records are expected, as packet:records returns them, "
+		return nerv_error(L, "pcap.writer:append: whole records are expected, as packet:records returns them, "
 				     "with nanoseconds and not above this file's snaplen");
 	return send_top(L, 1, 1, returns_all);
 }

@@ -102,19 +102,23 @@ static unsigned int distance(const char *a, const char *b)
 	return row[1][lb];
 }
 
+/* Up to here a word is near another one. */
+static unsigned int near_limit(const char *word)
+{
+	return 1 + (unsigned int)strlen(word) / 3;
+}
+
 const char *nearest_name(const char *word, const char *const *list)
 {
 	const char *best = NULL;
-	unsigned int limit = 1 + (unsigned int)strlen(word) / 3;
+	unsigned int least = near_limit(word) + 1;
 
 	for (; *list; list++) {
 		unsigned int d = distance(word, *list);
 
-		if (d <= limit) {
+		if (d < least) {
 			best = *list;
-			limit = d ? d - 1 : 0;
-			if (!d)
-				break;
+			least = d;
 		}
 	}
 	return best;
@@ -360,26 +364,28 @@ static int open_module(lua_State *L)
 
 static int l_nearest(lua_State *L)
 {
-	const char *names[1024];
-	lua_Integer n = luaL_len(L, 2);
-	const char *best;
+	enum { WORD = 1, NAMES, FIRST, MOST = FIRST + 2 };
+	const char *word = lua_tostring(L, WORD);
+	unsigned int least = near_limit(word);
+	lua_Integer n = luaL_len(L, NAMES);
 
-	if (n > 1023)
-		n = 1023;
-	for (lua_Integer i = 0; i < n; i++) {
-		lua_geti(L, 2, i + 1);
-		names[i] = lua_tostring(L, -1);
-		if (!names[i])
+	for (lua_Integer i = 1; i <= n; i++) {
+		unsigned int d;
+
+		if (lua_geti(L, NAMES, i) != LUA_TSTRING)
 			return nerv_error(L, "registry.nearest: names must be strings");
-		lua_pop(L, 1);	/* the list keeps it alive */
+		d = distance(word, lua_tostring(L, -1));
+		if (d < least) {
+			lua_insert(L, FIRST);
+			lua_settop(L, FIRST);
+			least = d;
+		} else if (d > least || lua_gettop(L) > MOST) {
+			lua_pop(L, 1);
+		}
 	}
-	names[n] = NULL;
-	best = nearest_name(lua_tostring(L, 1), names);
-	if (best)
-		lua_pushstring(L, best);
-	else
+	if (lua_gettop(L) < FIRST)
 		lua_pushnil(L);
-	return 1;
+	return lua_gettop(L) - NAMES;
 }
 
 static int l_describe(lua_State *L)
@@ -423,7 +429,7 @@ static const struct fn registry_functions[] = {
 		  { "word", ARG_STRING, true, "the word that was typed", NULL },
 		  { "names", ARG_TABLE, true, "list of valid names", NULL },
 		  { 0 } },
-	  "returns the valid name that is nearest to a word, or nil when none is near",
+	  "returns the valid name that is nearest to a word, and up to two that are as near; nil when none is near",
 	  "print(registry.nearest(\"lnik\", { \"link\", \"route\" }))" },
 	{ "describe", l_describe,
 	  (const struct arg[]){

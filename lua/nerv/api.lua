@@ -65,7 +65,7 @@ local function described(entry)
   local args = {}
   for i, a in ipairs(entry.args or {}) do
     args[i] = { name = a.name, type = a.type, required = a.required or false, text = a.text, choices = a.choices,
-      names = a.names, more = a.more, fields = a.fields and field_list(a.fields) }
+      open = a.open, names = a.names, more = a.more, fields = a.fields and field_list(a.fields) }
   end
   return { text = entry.text, example = entry.example, args = args, returns = entry.returns }
 end

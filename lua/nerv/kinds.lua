@@ -1,7 +1,7 @@
 --- The kinds of need. Each is a module of lua/nerv/kinds/ and says what identifies one,
 -- what it holds, and how one is made, changed, removed and read back:
 --
---   name         of the kind
+--   name, text   of the kind: its name, and one line for help
 --   class        kinds of class "kernel" give operations for one batch on a worker thread;
 --                those of class "call" are functions that may wait
 --   rank         order of removal: higher ranks go first

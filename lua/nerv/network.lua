@@ -192,15 +192,16 @@ function M.list()
   return list
 end
 
-local function open_options(text, known, required)
-  return { { name = "options", type = "table", required = required, text = text, fields = known, open = true } }
+local function open_options(known)
+  return { { name = "options", type = "table", required = true, fields = known, open = true,
+    text = "options of the archetype: help \"ip\" lists those of ip" } }
 end
 local UPDATE <const> = { home = draft.NETWORK.home, archetype = { type = "archetype", doc = "another kind" } }
 local OPERATIONS <const> = "array of {verb=, kind=, key=, owner=, node=}"
 
 api.class("network", "a virtual network", methods, {
   endpoint = { text = "creates an endpoint, or all of an array of options in one change; returns it, or an array",
-    args = open_options("what every endpoint has, and options of the archetype", draft.ENDPOINT, true),
+    args = open_options(draft.ENDPOINT),
     example = [[
 local h3 = blue:endpoint { name = "h3" }
 local more = blue:endpoint { { name = "h4" }, { name = "h5", address = "10.1.0.77" } }
@@ -211,7 +212,7 @@ expect(h3:ping(more[2]))]] },
     args = { { name = "name", type = "string", required = true, text = "name of the endpoint" } },
     example = 'print(blue:get("h1").mac)' },
   update = { text = "changes options, the home or the archetype while the network runs; returns the network",
-    args = open_options("what changes, with options of the archetype", UPDATE, true),
+    args = open_options(UPDATE),
     example = 'blue:update { mtu = 1400 }\nblue:update { archetype = "bridge" }' },
   delete_endpoints = { text = "deletes endpoints in one change; returns true",
     args = { { name = "names", type = "list", required = true, text = "array of their names" } },
@@ -235,12 +236,12 @@ expect(h3:ping(more[2]))]] },
 
 return api.module("network", "virtual networks: create, read, update, delete", M, {
   create = { text = "creates a network; returns it",
-    args = open_options("what every network has, and options of the archetype", draft.NETWORK, true),
+    args = open_options(draft.NETWORK),
     example = [[
 local red = network.create { name = "red", archetype = "ip", subnet = "10.2.0.0/24" }
 print(red.state)]] },
   plan = { text = "returns what network.create would do, without doing it: " .. OPERATIONS,
-    args = open_options("as network.create takes them", draft.NETWORK, true),
+    args = open_options(draft.NETWORK),
     example = 'print(#network.plan { name = "red", archetype = "bridge" })' },
   get = { text = "returns a network by name, or nil",
     args = { { name = "name", type = "name", required = true, text = "name of the network" } },

@@ -230,7 +230,7 @@ local function on_tags(text) return EXAMPLE:format(TAGS:format(text)) end
 
 api.class("switch_table", "a table of a P4 switch", Table, {
   add = { text = "adds an entry; returns its handle, or nil, message, code",
-    args = { { name = "entry", type = "table", required = true, open = true, text = "{key=, action=, data=}",
+    args = { { name = "entry", type = "table", required = true, text = "{key=, action=, data=}",
       fields = { key = { type = "list", required = true, doc = KEY },
         action = { type = "string", required = true, doc = ACTION.text },
         data = { type = "list", doc = DATA.text } } } },

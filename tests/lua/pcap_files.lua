@@ -139,7 +139,7 @@ tap.raises(function() pcap.create(path "f", { snaplan = 9 }) end, "did you mean 
 tap.raises(function() pcap.create {} end, "pcap%.create: a path, \"%-\" or a descriptor is expected", "no path")
 tap.eq({ code(pcap.create(path "none/f")), code(pcap.create(999)), code(pcap.create(-1)) }, { "ENOENT", "EBADF", "EBADF" }, "where nothing can be written")
 w = assert(pcap.create(path "f"))
-tap.raises(function() w:write {} end, "pcap writer:write: a packet is a string", "no bytes")
+tap.raises(function() w:write {} end, "pcap.writer:write: a packet is a string", "no bytes")
 tap.raises(function() w:write { bytes = "abc", length = 2 } end, "length must be 3", "a length that is too short")
 for _, time in ipairs { -1, 1e11, 0 / 0 } do
   tap.raises(function() w:write { bytes = "abc", time = time } end, "time must be 0 to 4294967295", "no time: " .. time)

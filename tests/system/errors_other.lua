@@ -74,8 +74,8 @@ refuses(function() tags:add { key = { 1 }, action = "to_port", data = { 16 } } e
   "table tags: the key has 2 fields, not 1$", "switch: too few fields in a key")
 refuses(function() tags:add { key = { 1, 5 }, action = "to_port" } end,
   "table tags: action to_port takes 1 values, not 0$", "switch: too few values")
-refuses(function() tags:add { key = { 1, 5 }, data = { 16 } } end, "table tags: unknown action 'nil'", "switch: no action")
-refuses(function() tags:add { action = "to_port", data = { 16 } } end, "table tags: an entry is ", "switch: no key")
+refuses(function() tags:add { key = { 1, 5 }, data = { 16 } } end, "switch_table:add: option 'action' is missing", "switch: no action")
+refuses(function() tags:add { action = "to_port", data = { 16 } } end, "switch_table:add: option 'key' is missing", "switch: no key")
 refuses(function() tags:modify { handle = 1, action = "to_prt", data = { 1 } } end,
   "table tags: unknown action 'to_prt'", "switch: unknown action to change to")
 local handle <const> = expect(tags:add { key = { 1, 5 }, action = "to_port", data = { 16 } })

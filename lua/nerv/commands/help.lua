@@ -1,6 +1,6 @@
 -- `help`: explains.
 return {
-  name = "help", text = "explain a command, archetype, module or function",
+  name = "help", text = "explain a command, archetype, module, function, object or kind of need",
   args = { { name = "topic", type = "string", text = "what to explain; by default an overview" } },
   example = "help ip",
   run = function(a) require("nerv.help")(a.topic) end,

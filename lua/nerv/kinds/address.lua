@@ -12,7 +12,7 @@ local function where(p, node)
 end
 
 return {
-  name = "address", class = "kernel", rank = 40,
+  name = "address", text = "an IP address on a link", class = "kernel", rank = 40,
   properties = {
     link = { doc = "interface that has it", required = true },
     address = { doc = "address and prefix length", required = true },

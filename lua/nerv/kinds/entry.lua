@@ -32,7 +32,7 @@ local function handles(t)
 end
 
 return {
-  name = "entry", class = "call", rank = 90,
+  name = "entry", text = "an entry of a P4 table", class = "call", rank = 90,
   properties = {
     switch = { doc = "name of the switch", required = true },
     table = { doc = "name of the table", required = true },

@@ -29,7 +29,7 @@ local function write(list, node)
 end
 
 return {
-  name = "file", class = "call", rank = 70,
+  name = "file", text = "a small file that a service reads", class = "call", rank = 70,
   properties = {
     dir = { doc = "directory under ${run}/files", required = true },
     name = { doc = "name in it", required = true },

@@ -3,7 +3,7 @@
 local instance <const> = require "nerv.instance"
 
 return {
-  name = "instance", class = "call", rank = 30,
+  name = "instance", text = "the state of another node's agent on this machine", class = "call", rank = 30,
   properties = { dir = { doc = "state directory", required = true } },
   key = function(p) return p.dir end,
   create = function(list, node)

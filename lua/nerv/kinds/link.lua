@@ -6,7 +6,7 @@
 local digest <const> = require "nerv.digest"
 local netns_kind <const> = require "nerv.kinds.netns"
 
-local M = { name = "link", class = "kernel", rank = 20 }
+local M = { name = "link", text = "a network interface; a veth with both of its ends", class = "kernel", rank = 20 }
 
 M.properties = {
   id = { doc = "owner; by default who wants it" },

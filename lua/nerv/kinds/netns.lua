@@ -10,7 +10,7 @@ local function path(p, node)
 end
 
 return {
-  name = "netns", class = "kernel", rank = 10, path = path,
+  name = "netns", text = "a network namespace of an endpoint or network", class = "kernel", rank = 10, path = path,
   properties = {
     id = { doc = "owner; by default who wants it" },
     loopback = { doc = "bring up `lo`", default = false },

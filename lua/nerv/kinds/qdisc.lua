@@ -13,7 +13,7 @@ local function where(p, node)
 end
 
 return {
-  name = "qdisc", class = "kernel", rank = 40,
+  name = "qdisc", text = "shaping of what a link sends", class = "kernel", rank = 40,
   properties = {
     link = { doc = "interface whose sending is shaped", required = true },
     side = { doc = "\"main\" or \"peer\": which end of a veth", default = "main" },

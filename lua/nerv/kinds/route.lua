@@ -11,7 +11,7 @@ local function where(p, node)
 end
 
 return {
-  name = "route", class = "kernel", rank = 50,
+  name = "route", text = "a route in a namespace", class = "kernel", rank = 50,
   properties = {
     netns = { doc = "namespace it is in; by default the node's own" },
     to = { doc = "destination range, or \"default\"", required = true },

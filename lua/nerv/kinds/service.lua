@@ -1,6 +1,6 @@
 -- A supervised process.
 return {
-  name = "service", class = "call", rank = 60,
+  name = "service", text = "a supervised process", class = "call", rank = 60,
   properties = {
     id = { doc = "owner; by default who wants it" },
     name = { doc = "name, unique for its owner", required = true },

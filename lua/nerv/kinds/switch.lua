@@ -38,7 +38,7 @@ local function stop(p, node)
 end
 
 return {
-  name = "switch", class = "call", rank = 70,
+  name = "switch", text = "a P4 switch, run as a supervised nerv-nve", class = "call", rank = 70,
   properties = {
     id = { doc = "owner; by default who wants it" },
     name = { doc = "name on the node", required = true },

@@ -16,7 +16,7 @@ local function each(list, node, f)
 end
 
 return {
-  name = "switch_port", class = "call", rank = 80,
+  name = "switch_port", text = "a port of a P4 switch", class = "call", rank = 80,
   properties = {
     switch = { doc = "name of the switch", required = true },
     number = { doc = "port number, from 0 to 510", required = true },

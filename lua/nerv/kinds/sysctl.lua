@@ -7,7 +7,7 @@ local function set(p, node, value)
 end
 
 return {
-  name = "sysctl", class = "kernel", rank = 15,
+  name = "sysctl", text = "a kernel setting in a namespace", class = "kernel", rank = 15,
   properties = {
     netns = { doc = "namespace it is set in", required = true },
     name = { doc = "name with dots, as sysctl(8) has it", required = true },

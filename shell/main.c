@@ -32,7 +32,11 @@ static const char usage[] =
 	"      --lab          (with --agent) end when the last shell leaves\n"
 	"      --temporary    (with --agent) remove everything that was made when ending\n"
 	"      --keep         leave the lab running when the shell ends\n"
-	"      --db REMOTE    use this database: unix:PATH or tcp:ADDRESS:PORT\n"
+	"      --db REMOTE    use this database: unix:PATH, tcp:ADDRESS:PORT or ssl:ADDRESS:PORT\n"
+	"      --config FILE  (with --agent) settings; default /etc/nerv/nerv.lua\n"
+	"      --listen ADDRESS:PORT    (with --agent) answer shells on other nodes, with TLS\n"
+	"      --share ADDRESS:PORT     (with --agent) share the node's own database, with TLS\n"
+	"      --tls DIR      ca.pem, certificate.pem and key.pem; default $NERV_TLS or /etc/nerv/tls\n"
 	"      --state DIR    state directory; default $NERV_STATE or /var/lib/nerv\n"
 	"      --node NAME    name of this node; default the host's name\n"
 	"      --no-init      do not run ~/.config/nervsh/init.lua before the prompt\n"
@@ -42,8 +46,8 @@ static const char usage[] =
 	"Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted; of a program that\n"
 	"-c runs in an endpoint its own. A failed `check`, `expect` or scenario is a failure.\n";
 
-enum { OPT_AGENT = 256, OPT_LAB, OPT_TEMPORARY, OPT_KEEP, OPT_DB, OPT_STATE, OPT_NODE, OPT_NO_INIT,
-       OPT_HELP, OPT_VERSION };
+enum { OPT_AGENT = 256, OPT_LAB, OPT_TEMPORARY, OPT_KEEP, OPT_DB, OPT_STATE, OPT_NODE,
+       OPT_CONFIG, OPT_LISTEN, OPT_SHARE, OPT_TLS, OPT_NO_INIT, OPT_HELP, OPT_VERSION };
 
 static const struct option options[] = {
 	{ "agent", no_argument, NULL, OPT_AGENT },
@@ -54,6 +58,10 @@ static const struct option options[] = {
 	{ "state", required_argument, NULL, OPT_STATE },
 	{ "node", required_argument, NULL, OPT_NODE },
 	{ "no-init", no_argument, NULL, OPT_NO_INIT },
+	{ "config", required_argument, NULL, OPT_CONFIG },
+	{ "listen", required_argument, NULL, OPT_LISTEN },
+	{ "share", required_argument, NULL, OPT_SHARE },
+	{ "tls", required_argument, NULL, OPT_TLS },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ 0 }
@@ -69,7 +77,7 @@ static const char *option_name(int value)
 
 static int unknown_option(const char *word)
 {
-	const char *names[16];
+	const char *names[32];
 	const char *near;
 	size_t n = 0;
 
@@ -124,6 +132,10 @@ static int read_options(lua_State *L, int argc, char **argv)
 		case OPT_DB:
 		case OPT_STATE:
 		case OPT_NODE:
+		case OPT_CONFIG:
+		case OPT_LISTEN:
+		case OPT_SHARE:
+		case OPT_TLS:
 			lua_pushstring(L, optarg);
 			lua_setfield(L, -3, option_name(c));
 			break;

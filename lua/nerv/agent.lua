@@ -6,6 +6,7 @@ local Worker <const> = require "nerv.agent.worker"
 local adoption <const> = require "nerv.agent.adoption"
 local agent_node <const> = require "nerv.agent.node"
 local calls <const> = require "nerv.agent.calls"
+local config <const> = require "nerv.config"
 local context <const> = require "nerv.context"
 local cgroup <const> = require "nerv.cgroup"
 local desired <const> = require "nerv.desired"
@@ -38,28 +39,63 @@ local function log(text)
   runtime.log(("%s %s"):format(os.date("!%Y-%m-%dT%H:%M:%SZ"), text))
 end
 
+local function database_tool(...)
+  local result, message, code = process.run { argv = { "ovsdb-tool", ... } }
+  if not result then return nil, message, code end
+  if result.exit ~= 0 then return nil, "ovsdb-tool: " .. result.stderr:match("[^\n]*"), "EXIT" end
+  return result.stdout
+end
+
+-- A file of our schema: a new one, or one of a former version brought up to this one.
+local function make_database(db_file, schema_file)
+  local schema <const> = require "nerv.schema"
+  file.write(schema_file, (json.encode(schema)))
+  if not file.stat(db_file) then return database_tool("create", db_file, schema_file) end
+  local version, message, code = database_tool("db-version", db_file)
+  if not version then return nil, message, code end
+  if version:match("%S+") == schema.version then return true end
+  log(("the database's schema goes from version %s to %s"):format(version:match("%S+"), schema.version))
+  return database_tool("convert", db_file, schema_file)
+end
+
 -- The database of a node that was given none: an ovsdb-server of its own, under the supervisor.
 local function start_database(agent)
   local inst = agent.instance
   local db_file, socket = inst.state_dir .. "/nerv.db", inst.run_dir .. "/db.sock"
   agent.remote = "unix:" .. socket
-  if not file.stat(db_file) then
-    local schema_file = inst.state_dir .. "/nerv.ovsschema"
-    file.write(schema_file, json.encode((require "nerv.schema")))
-    local result, message, code = process.run { argv = { "ovsdb-tool", "create", db_file, schema_file } }
-    if not result then return nil, message, code end
-    if result.exit ~= 0 then return nil, "ovsdb-tool: " .. result.stderr, "EXIT" end
+  local made, why, errno = make_database(db_file, inst.state_dir .. "/nerv.ovsschema")
+  if not made then return nil, why, errno end
+  local argv = { "ovsdb-server", "--remote=punix:" .. socket, "--unixctl=" .. inst.run_dir .. "/db.ctl",
+    "--no-chdir", "-vconsole:warn", "-vsyslog:off", "-vfile:off" }
+  if context.options.share then
+    local host, port = protocol.host_port(context.options.share)
+    if not host then return nil, port, "EINVAL" end
+    local tls = config.tls()
+    argv[#argv + 1] = ("--remote=pssl:%d:%s"):format(port, host:find(":", 1, true) and "[" .. host .. "]" or host)
+    table.move({ "--ca-cert=" .. tls.ca, "--certificate=" .. tls.certificate, "--private-key=" .. tls.key }, 1, 3,
+      #argv + 1, argv)
   end
+  argv[#argv + 1] = db_file
   return agent.node.supervisor:start { id = "agent", name = "database", kind = "agent", ready = socket, stop = 5,
-    argv = { "ovsdb-server", "--remote=punix:" .. socket, "--unixctl=" .. inst.run_dir .. "/db.ctl",
-      "--no-chdir", "-vconsole:warn", "-vsyslog:off", "-vfile:off", db_file } }
+    argv = argv }
+end
+
+-- Answers shells on other machines.
+local function listen_far(handlers)
+  local host, port = protocol.host_port(context.options.listen)
+  if not host then error("listen: " .. port, 0) end
+  local listener, message = stream.listen { host = host, port = port }
+  if not listener then error("listen: " .. message, 0) end
+  local tls = config.tls()
+  tls.server = true
+  return listener, task.spawn(protocol.serve, listener, handlers, tls)
 end
 
 -- Writes this node's row: a new one, or the one that a testbed or a former agent left.
 local function join(agent, state)
   local row = agent.state:node(agent.name)
   local values = { instance = agent.instance.id, state = state, run_dir = agent.instance.run_dir,
-    seen = (row and row.seen or 0) + 1 }
+    seen = (row and row.seen or 0) + 1, address = context.options.listen and "ssl:" .. context.options.listen or "" }
   if row then
     return agent.state:transact { { op = "update", table = "Node",
       where = state_module.only(row), row = values } }
@@ -146,6 +182,7 @@ end
 
 --- Runs the agent until it is told to end.
 function M.run()
+  config.load()
   local options = context.options
   local starter = tonumber(file.read("/proc/self/stat"):match("%) %a (%d+)"))   -- while it is our parent
   local self = open(options)
@@ -166,13 +203,17 @@ function M.run()
   self.finish = {}
   local signals = process.signals { "TERM", "INT", "HUP" }
   self.worker = task.spawn(self.follow, self)
+  local handlers = calls(self)
   local children = { task.spawn(driver.run, self.state), task.spawn(heartbeat, self),
-    task.spawn(protocol.serve, listener, calls(self)) }
+    task.spawn(protocol.serve, listener, handlers) }
+  local far
+  if options.listen then far, children[#children + 1] = listen_far(handlers) end
   local waiter = task.spawn(function() signals:next() end)
   function self.finish.close() waiter:cancel() end
   if self.lab then children[#children + 1] = task.spawn(expect_shell, self, starter, waiter) end
   waiter:join()
   listener:close()
+  if far then far:close() end
   for _, child in ipairs(children) do child:cancel() end
   close(self)
 end

@@ -6,7 +6,6 @@ local options <const> = require "nerv.options"
 local pcap <const> = require "nerv.pcap"
 local protocol <const> = require "nerv.protocol"
 local registry <const> = require "nerv.registry"
-local stream <const> = require "nerv.stream"
 local task <const> = require "nerv.task"
 
 local M = {}
@@ -28,7 +27,8 @@ M.OPTIONS = {
 --- The arguments of capture methods, as api.lua has them.
 M.ARGS = { { name = "options", type = "table", text = "what to capture, and where to", fields = M.OPTIONS } }
 M.NETWORK_ARGS = { { name = "options", type = "table", text = "what to capture, and where to",
-  fields = options.join(M.OPTIONS, { node = { type = "string", doc = "which node's bridge; by default the home's" } }) } }
+  fields = options.join(M.OPTIONS,
+    { node = { type = "string", doc = "which node's bridge; by default the home's" } }) } }
 
 local Capture = { __name = "capture" }
 local methods = {}
@@ -139,7 +139,7 @@ end
 function M.start(what, name, path, owner, values)
   check_ranges(what, values)
   if not owner and not values.interface then registry.fail(what .. ": interface is missing") end
-  local connection, message, code = stream.connect { path = path, timeout = 5 }
+  local connection, message, code = protocol.connect(path)
   if not connection then return nil, message, code end
   local request = options.join(values)
   request.call, request.owner, request.file = "capture", owner, nil

@@ -4,7 +4,6 @@ local protocol <const> = require "nerv.protocol"
 local process <const> = require "nerv.process"
 local cgroup <const> = require "nerv.cgroup"
 local json <const> = require "nerv.json"
-local stream <const> = require "nerv.stream"
 local task <const> = require "nerv.task"
 local kinds <const> = require "nerv.kinds"
 
@@ -103,7 +102,7 @@ M.ARGS = { { name = "argv", type = "rest", text = "the program and its arguments
 -- @tparam table streams { stdin = stream or nil, stdout = f(bytes), stderr = f(bytes) }
 -- @return { ok = true, exit = 0 }; or nil, message, code, { ok = false, exit = or signal =, name = }
 function M.run(path, request, streams)
-  local connection, message, code = stream.connect { path = path, timeout = 5 }
+  local connection, message, code = protocol.connect(path)
   if not connection then return nil, message, code end
   local _ <close> = connection
   request.call = "exec"

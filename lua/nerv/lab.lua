@@ -138,14 +138,16 @@ function M.state() return M.connection().state end
 --- The name of this shell's node.
 function M.here() return M.connection().hello.node end
 
---- The agent's socket of a node.
--- @return path, or nil and a message
+--- Where the agent of a node answers: its socket, or, from another machine, its address.
+-- @return what protocol.connect takes, or nil and a message
 function M.socket(node_name)
   local link = M.connection()
   if node_name == link.hello.node then return link.socket end
   local row = link.state:node(node_name)
   if not row then return nil, "unknown node " .. tostring(node_name) end
-  return row.run_dir .. "/agent.sock"
+  local path = row.run_dir .. "/agent.sock"
+  if row.address == "" or file.stat(path) then return path end
+  return row.address
 end
 
 local function count(rows)

@@ -2,7 +2,6 @@
 local lab <const> = require "nerv.lab"
 local node <const> = require "nerv.node"
 local protocol <const> = require "nerv.protocol"
-local stream <const> = require "nerv.stream"
 local suggest <const> = require "nerv.suggest"
 local task <const> = require "nerv.task"
 
@@ -42,7 +41,7 @@ local function ask(source, lines, follow)
   local path, message = lab.socket(source.node)
   if not path then return nil, message end
   local connection
-  connection, message = stream.connect { path = path, timeout = 5 }
+  connection, message = protocol.connect(path)
   if not connection then return nil, message end
   protocol.send(connection, { call = "log", service = source.service, lines = lines, follow = follow })
   local reply

@@ -7,6 +7,9 @@ local api <const> = require "nerv.api"
 local registry <const> = require "nerv.registry"
 local cidr <const> = require "nerv.cidr"
 local suggest <const> = require "nerv.suggest"
+local file <const> = require "nerv.file"
+local stream <const> = require "nerv.stream"
+local task <const> = require "nerv.task"
 
 local M = {}
 
@@ -172,6 +175,31 @@ function M.connect(where)
   return setmetatable({ connection = connection, tables = make_tables(connection), where = where }, Switch)
 end
 
+-- The switch of a node on another machine: its agent relays, and a socket of our own is where the client connects.
+local function connect_far(agent, name)
+  local protocol <const> = require "nerv.protocol"
+  local connection, message, code = protocol.connect(agent)
+  if not connection then return nil, message, code end
+  local reply
+  reply, message, code = protocol.ask(connection, { call = "switch", name = name })
+  if not reply then return nil, message, code end
+  local dir = file.temp_dir "nerv-switch-"
+  local listener = assert(stream.listen { path = dir .. "/socket" })
+  local relay = task.spawn(function()
+    local client = listener:accept()
+    if client then protocol.relay(client, connection) end
+  end)
+  local sw
+  sw, message, code = M.connect(dir .. "/socket")
+  listener:close()
+  file.remove_tree(dir)
+  if not sw then
+    relay:cancel()
+    connection:close()
+  end
+  return sw, message, code
+end
+
 function M.open(node_name, name)
   local lab <const> = require "nerv.lab"
   node_name = node_name or lab.here()
@@ -182,7 +210,10 @@ function M.open(node_name, name)
   name = name or "nve"
   for _, row in ipairs(state:list "Switch") do
     if row.node == node_name and row.name == name then
-      local sw, message, code = M.connect(row.socket)
+      local agent = lab.socket(node_name)
+      local sw, message, code
+      if agent:find("^ssl:") then sw, message, code = connect_far(agent, name)
+      else sw, message, code = M.connect(row.socket) end
       if sw then return sw end
       registry.fail(("switch %s of node %s: %s (%s)"):format(name, node_name, message, code))
     end

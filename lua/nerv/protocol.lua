@@ -1,10 +1,15 @@
 --- The agent's protocol: frames on a Unix socket. A frame has a type and a payload; a
 -- connection carries one call, or is held open to keep a lab alive.
+local config <const> = require "nerv.config"
 local stream <const> = require "nerv.stream"
 local json <const> = require "nerv.json"
 local task <const> = require "nerv.task"
+local tools <const> = require "nerv.tools"
 
 local M = {}
+
+-- Seconds that an agent has to answer a connection.
+local LIMIT <const> = 5
 
 --- Frame types.
 M.CONTROL, M.STDIN, M.STDOUT, M.STDERR, M.STDIN_END = 1, 2, 3, 4, 5
@@ -25,15 +30,33 @@ function M.receive(connection)
   return message
 end
 
---- One call on a connection of its own.
--- @tparam string path of the agent's socket
--- @return the reply, or nil, message, code
-function M.call(path, request)
-  local connection, message, code = stream.connect { path = path, timeout = 5 }
+--- Host and port of "ADDRESS:PORT"; an IPv6 address stands in brackets.
+-- @return host, port; or nil, message, "EINVAL"
+function M.host_port(text)
+  local host, port = text:match("^%[([%x:.]+)%]:(%d+)$")
+  if not host then host, port = text:match("^([%d.]+):(%d+)$") end
+  port = math.tointeger(tonumber(port))
+  if host and port <= 65535 then return host, port end
+  return nil, ("bad address \"%s\": \"ADDRESS:PORT\" is expected, an IPv6 address in brackets"):format(text), "EINVAL"
+end
+
+--- Connects to an agent.
+-- @tparam string where path of its socket, or "ssl:ADDRESS:PORT"
+-- @return the stream, or nil, message, code
+function M.connect(where)
+  local remote = where:match("^ssl:(.*)$")
+  if not remote then return stream.connect { path = where, timeout = LIMIT } end
+  local host, port = M.host_port(remote)
+  if not host then return nil, port, "EINVAL" end
+  local connection, message, code = stream.connect { host = host, port = port, timeout = LIMIT }
   if not connection then return nil, message, code end
-  local _ <close> = connection
-  local good
-  good, message, code = M.send(connection, request)
+  return tools.timeout(LIMIT, connection.secure, connection, config.tls())
+end
+
+--- Sends a call and reads its reply.
+-- @return the reply, or nil, message, code
+function M.ask(connection, request)
+  local good, message, code = M.send(connection, request)
   if not good then return nil, message, code end
   local reply
   reply, message, code = M.receive(connection)
@@ -42,8 +65,31 @@ function M.call(path, request)
   return reply
 end
 
-local function serve(connection, handlers)
+--- Carries bytes both ways between two connections until one ends; closes both.
+function M.relay(a, b)
+  local function carry(from, to)
+    local bytes = from:read()
+    while bytes and to:write(bytes) do bytes = from:read() end
+    a:close()
+    b:close()
+  end
+  local back <close> = task.spawn(carry, b, a)   -- luacheck: ignore (it ends with this scope)
+  carry(a, b)
+end
+
+--- One call on a connection of its own.
+-- @tparam string where of the agent; see connect
+-- @return the reply, or nil, message, code
+function M.call(where, request)
+  local connection, message, code = M.connect(where)
+  if not connection then return nil, message, code end
   local _ <close> = connection
+  return M.ask(connection, request)
+end
+
+local function serve(connection, handlers, tls)
+  local _ <close> = connection
+  if tls and not tools.timeout(LIMIT, connection.secure, connection, tls) then return end
   local request = M.receive(connection)
   local handler = request and handlers[request.call]
   if not handler then
@@ -62,11 +108,12 @@ end
 
 --- Serves a listener until it is closed. Each handler gets the request and its connection and
 -- returns a reply; nil, message, code; or nothing when it has answered by itself.
-function M.serve(listener, handlers)
+-- @tparam ?table tls files of a listener whose clients speak TLS, and server = true
+function M.serve(listener, handlers, tls)
   while true do
     local connection, _, code = listener:accept()
     if connection then
-      task.spawn(serve, connection, handlers)
+      task.spawn(serve, connection, handlers, tls)
     elseif code == "closed" or code == "EBADF" then
       return
     else

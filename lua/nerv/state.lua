@@ -1,5 +1,6 @@
 --- The state manager as the rest of the platform sees it: the replica of the database
 -- `NERV`, and look-ups in it.
+local config <const> = require "nerv.config"
 local ovsdb <const> = require "nerv.ovsdb"
 local json <const> = require "nerv.json"
 
@@ -14,10 +15,11 @@ function M.only(row) return { { "_uuid", "==", row._uuid } } end
 M.ENDED = { done = true, undone = true }
 
 --- Connects to the database.
--- @tparam string remote "unix:PATH" or "tcp:ADDRESS:PORT"
+-- @tparam string remote "unix:PATH", "tcp:ADDRESS:PORT" or "ssl:ADDRESS:PORT"
 -- @return the state, or nil, message, code
 function M.connect(remote)
-  local db, message, code = ovsdb.connect { remote = remote, database = "NERV" }
+  local db, message, code = ovsdb.connect { remote = remote, database = "NERV",
+    tls = remote:find("^ssl:") and config.tls() or nil }
   if not db then return nil, message, code end
   return setmetatable({ db = db, rows = db.rows, remote = remote }, State)
 end

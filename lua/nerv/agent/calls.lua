@@ -5,6 +5,7 @@ local file <const> = require "nerv.file"
 local links <const> = require "nerv.agent.links"
 local process <const> = require "nerv.process"
 local protocol <const> = require "nerv.protocol"
+local stream <const> = require "nerv.stream"
 
 --- @tparam table self the agent
 -- @return name -> handler
@@ -63,6 +64,15 @@ return function(self)
 
   function calls.log(request, connection)
     return require("nerv.agent.log").serve(self, request, connection)
+  end
+
+  -- From here on the connection is the switch's control interface.
+  function calls.switch(request, connection)
+    local path = ("%s/%s.sock"):format(self.instance.run_dir, request.name)
+    local sw, message, code = stream.connect { path = path, timeout = 5 }
+    if not sw then return nil, message, code end
+    protocol.send(connection, { ok = true })
+    protocol.relay(connection, sw)
   end
 
   function calls.exec(request, connection)

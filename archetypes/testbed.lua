@@ -7,6 +7,8 @@ return archetype {
     count = { type = "count", default = 2, doc = "number of nodes" },
     rate = { type = "rate", doc = "bits per second of each node's trunk link; by default unshaped" },
     prefix = { type = "name", default = "pm", doc = "the nodes' names begin with it" },
+    egress = { type = "choice", choices = { "shared", "dedicated" }, default = "shared",
+      doc = "mode of the nodes' NVEs at the trunk; in the rows of the nodes that testbed.create makes" },
   },
 
   on_network = function(need, net)

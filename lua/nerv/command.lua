@@ -4,6 +4,7 @@
 --   name, text   its word, and one line of what it does
 --   args         array of arguments as in api.lua; words are read by their types (an "endpoint" arrives as object);
 --                `choices` of such a type are taken as they stand;
+--                a "rest" with mixed = true may have options among its words;
 --                a "line", the last one, is the text of all further words as it was typed
 --   options      NAME = option as in options.lua, with `short` = one letter: given as --NAME VALUE or -x VALUE,
 --                a boolean without value; a _ of NAME is typed as -
@@ -206,7 +207,7 @@ local function take_option(spec, list, i, values)
   return i + 1
 end
 
--- Options come before the words of a "rest" or a "line", which are taken as they stand.
+-- Options come before the words of a "rest" or a "line", which are taken as they stand; unless it is mixed.
 -- @tparam function text_from the text from the word of a number on
 local function arguments(spec, list, text_from)
   local values, taken, i, literal = {}, 0, 1, next(spec.options) == nil and #spec.args > 0
@@ -219,6 +220,10 @@ local function arguments(spec, list, text_from)
       i = take_option(spec, list, i, values)
     elseif not argument then
       registry.fail(("%s: too many arguments: '%s'"):format(spec.name, list[i]))
+    elseif argument.mixed then
+      values[argument.name] = values[argument.name] or {}
+      table.insert(values[argument.name], list[i])
+      i = i + 1
     elseif taken_whole[argument.type] then
       values[argument.name] = argument.type == "rest" and { table.unpack(list, i) } or text_from(i)
       taken, i = taken + 1, #list + 1
@@ -232,7 +237,7 @@ local function arguments(spec, list, text_from)
     if argument.required then
       registry.fail(("%s: argument '%s' is missing (%s)"):format(spec.name, argument.name, argument.text))
     end
-    if argument.type == "rest" then values[argument.name] = {} end
+    if argument.type == "rest" then values[argument.name] = values[argument.name] or {} end
   end
   for name, option in pairs(spec.options) do
     if values[name] == nil then values[name] = option.default end

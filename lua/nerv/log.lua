@@ -1,4 +1,5 @@
 --- Logs: of agents and of services, on whichever node they are.
+local context <const> = require "nerv.context"
 local lab <const> = require "nerv.lab"
 local node <const> = require "nerv.node"
 local protocol <const> = require "nerv.protocol"
@@ -18,7 +19,8 @@ end
 -- @return array of { node, service = id or nil, label }; or nil and a message
 function M.find(name)
   name = name or lab.here()
-  if node.get(name) then return { { node = name, label = name } } end
+  local may_be = context.valid_name(name)
+  if may_be and node.get(name) then return { { node = name, label = name } } end
   local found, names = {}, {}
   for _, row in ipairs(lab.state():sorted "Service") do
     names[#names + 1] = row.name
@@ -28,7 +30,7 @@ function M.find(name)
   end
   if #found > 0 then return found end
   local network <const> = require "nerv.network"
-  if require("nerv.context").valid_name(name) and network.get(name) then
+  if may_be and network.get(name) then
     return nil, ("network %s runs no services: there is no log"):format(name)
   end
   for _, list in ipairs { node.list(), network.list() } do

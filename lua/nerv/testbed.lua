@@ -23,10 +23,13 @@ local OPTIONS <const> = {
   egress = { type = "choice", choices = { "shared", "dedicated" }, default = "shared",
     doc = "mode of the NVEs' ports to the trunk" },
 }
+-- How many nodes have an address on the trunk.
+local MOST <const> = 250
 -- Seconds in which the nodes must have joined.
 local JOIN_LIMIT <const> = 30
 
 local function forget_rows(names)
+  if #names == 0 then return end
   local operations = {}
   for i, name in ipairs(names) do
     operations[i] = { op = "delete", table = "Node", where = { { "name", "==", name } } }
@@ -49,13 +52,8 @@ function methods:netns(name)
   return lab.connection().hello.run_dir .. "/ns/" .. self.network.name .. "+" .. name
 end
 
-function methods:delete()
-  self.network:delete()
-  forget_rows(self.names)
-  return true
-end
-
 local function join_rows(names, egress)
+  if #names == 0 then return end
   local operations = {}
   for i, name in ipairs(names) do
     operations[i] = { op = "insert", table = "Node", row = { name = name, instance = "", state = "joining",
@@ -82,40 +80,104 @@ local function wait_joined(names)
   end
 end
 
+-- Names of the nodes of a testbed with these options, and the same as a set.
+local function names_of(o)
+  local names, set = {}, {}
+  for i = 1, o and o.count or 0 do
+    names[i] = o.prefix .. i
+    set[names[i]] = true
+  end
+  return names, set
+end
+
+-- The names of a list that are not in a set.
+local function without(names, set)
+  local left = {}
+  for _, name in ipairs(names) do
+    if not set[name] then left[#left + 1] = name end
+  end
+  return left
+end
+
+local function set_egress(names, egress)
+  for _, name in ipairs(names) do
+    local n = node.get(name)
+    if n and n.egress[1] and n.egress[1].mode ~= egress then n:update { egress = { trunk0 = egress } } end
+  end
+end
+
+--- What is wrong with the nodes that a testbed would have.
+-- @tparam ?table former its options now { count, prefix }; nil for a new one
+-- @tparam table wanted those that it is to have
+-- @return a message, or nil
+function M.problem(former, wanted)
+  if former and former.prefix ~= wanted.prefix then return "prefix cannot be changed: delete the testbed first" end
+  if wanted.count > MOST then return ("count: a testbed has at most %d nodes"):format(MOST) end
+  if #(wanted.prefix .. wanted.count) > 15 then
+    return "prefix is too long: a node's name is that of an interface, too, and has at most 15 characters"
+  end
+  for _, name in ipairs(without(names_of(wanted), (select(2, names_of(former))))) do
+    if lab.state():node(name) then return ("node '%s' exists"):format(name) end
+  end
+end
+
+--- Carries out a change of the network that holds a testbed, with the rows of its nodes: those that come are
+-- announced before, so that their agents find how they leave; those that go are forgotten after.
+-- @tparam string name of the network
+-- @tparam ?table former the network's options { count, prefix, egress }; nil for a new one
+-- @tparam ?table wanted those that it is to have; nil when it goes
+-- @tparam function change makes the network so, or raises
+function M.around(name, former, wanted, change)
+  local before, was = names_of(former)
+  local after, is = names_of(wanted)
+  local new = without(after, was)
+  join_rows(new, wanted and wanted.egress)
+  local good, message = pcall(change)
+  if good then good, message = pcall(wait_joined, new) end
+  if not good then
+    local net = not former and network.get(name)   -- one that cannot be made leaves nothing
+    if net then net:delete() end
+    if not former then forget_rows(new) end
+    error(message, 0)
+  end
+  forget_rows(without(before, is))
+  if former and wanted and former.egress ~= wanted.egress then set_egress(after, wanted.egress) end
+end
+
+local function object(name, names) return setmetatable({ names = names, network = network.get(name) }, Testbed) end
+
+function methods:delete()
+  M.around(self.network.name, self.network.options, nil, function() self.network:delete() end)
+  return true
+end
+
 -- Refuses what is wrong before any node is announced.
--- @return the nodes' names
+-- @return the options of its network
 local function checked(values)
-  if values.nodes < 1 or values.nodes > 250 then
-    registry.fail("testbed.create: nodes must be an integer from 1 to 250")
+  if values.nodes < 1 or values.nodes > MOST then
+    registry.fail(("testbed.create: nodes must be an integer from 1 to %d"):format(MOST))
   end
-  if #(values.prefix .. values.nodes) > 15 then
-    registry.fail("testbed.create: prefix is too long: a node's name is that of an interface, too, and has at most "
-      .. "15 characters")
-  end
+  local wanted = { count = values.nodes, prefix = values.prefix, egress = values.egress }
   if lab.state():network(values.name) then
     registry.fail(("testbed.create: network '%s' exists"):format(values.name))
   end
-  local names = {}
-  for i = 1, values.nodes do
-    names[i] = values.prefix .. i
-    if lab.state():node(names[i]) then registry.fail(("testbed.create: node '%s' exists"):format(names[i])) end
-  end
-  return names
+  local problem = M.problem(nil, wanted)
+  if problem then registry.fail("testbed.create: " .. problem) end
+  return wanted
 end
 
 function M.create(values)
-  local names = checked(values)
-  join_rows(names, values.egress)
-  local bed = setmetatable({ names = names }, Testbed)
-  local good, message = pcall(function()
-    bed.network = network.create { name = values.name, archetype = "testbed", home = lab.here(),
-      count = values.nodes, prefix = values.prefix, rate = values.rate }
-    wait_joined(names)
+  local wanted = checked(values)
+  M.around(values.name, nil, wanted, function()
+    network.create { name = values.name, archetype = "testbed", home = lab.here(), count = wanted.count,
+      prefix = wanted.prefix, rate = values.rate, egress = wanted.egress }
   end)
-  if good then return bed end
-  if bed.network then bed.network:delete() end
-  forget_rows(names)
-  error(message, 0)
+  return object(values.name, (names_of(wanted)))
+end
+
+function M.get(name)
+  local net = network.get(name or OPTIONS.name.default)
+  return net and net.archetype == "testbed" and object(net.name, (names_of(net.options))) or nil
 end
 
 local NAME <const> = { name = "name", type = "name", required = true, text = "name of a node" }
@@ -133,6 +195,11 @@ api.class("testbed", "several nodes on this machine", methods, {
 }, { names = "names of the nodes", network = "the network that holds them" })
 
 return api.module("testbed", "several nodes on this machine, each in a namespace", M, {
+  get = { text = "returns a testbed that exists, or nil",
+    args = { { name = "name", type = "name", text = "of the network that holds it; by default testbed" } },
+    example = EXAMPLE:format "print(testbed.get().names[1])" },
+  problem = { text = "says what hinders a testbed", internal = true },
+  around = { text = "changes a testbed's network with its nodes", internal = true },
   create = { text = "makes nodes with a switch between them, all on one database; returns the testbed",
     args = { { name = "options", type = "table", text = "the testbed", fields = OPTIONS } },
     example = [[

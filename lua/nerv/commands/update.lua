@@ -1,0 +1,62 @@
+-- `update`: options of a network or an endpoint, in place.
+local archetypes <const> = require "nerv.archetype"
+local assignment <const> = require "nerv.assignment"
+local command <const> = require "nerv.command"
+local context <const> = require "nerv.context"
+local draft <const> = require "nerv.draft"
+local lab <const> = require "nerv.lab"
+local network <const> = require "nerv.network"
+local operations <const> = require "nerv.operations"
+local options <const> = require "nerv.options"
+
+-- The archetype that a network has, or is to have.
+local function definition(net, wanted)
+  if wanted then return archetypes.load(wanted) end
+  local state = lab.state()
+  return draft.definition(state, state:network(net.name))
+end
+
+local function update_network(net, given, dry_run)
+  local def, message = definition(net, given.archetype)
+  if not def then return nil, message end
+  local changes
+  changes, message = assignment.read(given, options.join(operations.network_options(def),
+    { archetype = draft.NETWORK.archetype }))
+  if not changes then return nil, message end
+  if dry_run then return net:plan("update", changes) end
+  return net:update(changes):operations()
+end
+
+-- `OPTION=` takes an option away.
+local function update_endpoint(e, given, dry_run)
+  local gone = {}
+  for key, word in pairs(given) do
+    if word == "" then gone[key], given[key] = false, nil end
+  end
+  local changes, message = assignment.read(given, operations.endpoint_options(e.network))
+  if not changes then return nil, message end
+  changes = options.join(changes, gone)
+  if dry_run then return e:plan(changes) end
+  e:update(changes)
+end
+
+return {
+  name = "update", text = "change options of a network or an endpoint while it runs, or a network's archetype",
+  args = { { name = "name", type = "string", required = true, text = "a network or an endpoint" },
+    { name = "options", type = "rest", mixed = true,
+      text = "OPTION=VALUE ..., archetype=NAME, home=NODE; of an endpoint OPTION= takes it away" } },
+  options = { dry_run = operations.DRY_RUN },
+  columns = operations.COLUMNS,
+  render = function(rows, a) return a.dry_run and require("nerv.records").text(operations.COLUMNS, rows) or "" end,
+  example = "update blue mtu=1400",
+  run = function(a)
+    local names, given = assignment.split(a.options)
+    if names[1] then return nil, ("OPTION=VALUE is expected, not '%s'"):format(names[1]) end
+    if not next(given) then return nil, "OPTION=VALUE is expected" end
+    local net = context.valid_name(a.name) and network.get(a.name)
+    local e = not net and command.find_endpoint(a.name)
+    if net then return update_network(net, given, a.dry_run) end
+    if e then return update_endpoint(e, given, a.dry_run) end
+    return nil, operations.no_such(a.name)
+  end,
+}

@@ -307,58 +307,22 @@ void task_spawn(lua_State *from, int nargs, const char *name)
 	make_ready(t);
 }
 
-static int l_spawn(lua_State *L)
+void task_function_name(lua_State *L, int idx, char name[TASK_NAME])
 {
 	lua_Debug ar;
-	char name[sizeof(((struct task *)NULL)->name)] = "?";
 
-	luaL_checktype(L, 1, LUA_TFUNCTION);
-	lua_pushvalue(L, 1);
-	if (lua_getinfo(L, ">S", &ar))
-		snprintf(name, sizeof(name), "%s:%d", ar.short_src, ar.linedefined);
+	lua_pushvalue(L, idx);
+	lua_getinfo(L, ">S", &ar);
+	snprintf(name, TASK_NAME, "%s:%d", ar.short_src, ar.linedefined);
+}
+
+static int l_spawn(lua_State *L)
+{
+	char name[TASK_NAME];
+
+	task_function_name(L, 1, name);
 	task_spawn(L, lua_gettop(L) - 1, name);
 	return 1;
-}
-
-static int finish_sleep(lua_State *L, int status, lua_KContext ctx)
-{
-	(void)L;
-	(void)status;
-	(void)ctx;
-	return 0;
-}
-
-static void on_sleep(struct ev_loop *loop, struct ev_timer *timer, int events)
-{
-	struct sleeper *s = timer->data;
-
-	(void)loop;
-	(void)events;
-	wait_done(&s->wait);
-}
-
-static void cancel_sleep(struct wait *w)
-{
-	struct sleeper *s = (struct sleeper *)w;
-
-	ev_timer_stop(s->loop, &s->timer);
-}
-
-static int l_sleep(lua_State *L)
-{
-	double seconds = lua_tonumber(L, 1);
-	struct sleeper *s = lua_newuserdatauv(L, sizeof(*s), 0);
-
-	memset(s, 0, sizeof(*s));
-	if (!(seconds >= 0))
-		return nerv_error(L, "sleep: seconds must be 0 or more");
-	s->loop = runtime_of(L)->loop;
-	s->wait.cancel = cancel_sleep;
-	ev_now_update(s->loop);
-	ev_timer_init(&s->timer, on_sleep, seconds, 0);
-	s->timer.data = s;
-	ev_timer_start(s->loop, &s->timer);
-	return task_wait(L, &s->wait, 0, finish_sleep);
 }
 
 /* Removes a joiner from its task's list, whether or not it is in there. */
@@ -525,19 +489,24 @@ static int l_list(lua_State *L)
 }
 
 static const struct fn methods[] = {
-	{ "wait", l_wait, NULL, "sleeps until the task has ended; returns its results or raises its error" },
+	{ "wait", l_wait, NULL, "sleeps until the task has ended; returns its results or raises its error",
+	  "print(task.spawn(function() return \"done\" end):wait())" },
 	{ "join", l_join,
 	  (const struct arg[]){
 		  { "seconds", ARG_NUMBER, false, "longest time to wait; by default for ever", NULL },
 		  { 0 } },
-	  "sleeps until the task has ended; returns whether it has" },
-	{ "cancel", l_cancel, NULL, "makes what the task waits for raise \"canceled\" in it" },
+	  "sleeps until the task has ended; returns whether it has",
+	  "print(task.spawn(task.sleep, 60):join(0.1))" },
+	{ "cancel", l_cancel, NULL, "makes what the task waits for raise \"canceled\" in it",
+	  "local t = task.spawn(task.sleep, 60)\n"
+	  "t:cancel()" },
 	{ "limit", l_limit,
 	  (const struct arg[]){
 		  { "seconds", ARG_NUMBER, true, "from now on", NULL },
 		  { 0 } },
 	  "raises an error in the task when it is busy with Lua after that time; one that waits is not woken" },
-	{ "status", l_status, NULL, "returns \"running\", \"waiting\", \"done\" or \"failed\"" },
+	{ "status", l_status, NULL, "returns \"running\", \"waiting\", \"done\" or \"failed\"",
+	  "print(task.spawn(task.sleep, 1):status())" },
 	{ 0 }
 };
 
@@ -561,13 +530,27 @@ static const struct fn functions[] = {
 		  { "function", ARG_FUNCTION, true, "what the task runs", NULL },
 		  { "...", ARG_REST, false, "its arguments", NULL },
 		  { 0 } },
-	  "starts a task; returns its handle" },
-	{ "sleep", l_sleep,
+	  "starts a task; returns its handle",
+	  "local sum = task.spawn(function(a, b) return a + b end, 1, 2)\n"
+	  "print(sum:wait())" },
+	{ "sleep", task_l_sleep,
 	  (const struct arg[]){
 		  { "seconds", ARG_NUMBER, true, "how long; 0 lets the others run once", NULL },
 		  { 0 } },
-	  "sleeps while other tasks run" },
-	{ "list", l_list, NULL, "returns the live tasks, newest first" },
+	  "sleeps while other tasks run",
+	  "task.sleep(0.1)" },
+	{ "every", task_l_every,
+	  (const struct arg[]){
+		  { "seconds", ARG_NUMBER, true, "from one call to the next, and before the first", NULL },
+		  { "function", ARG_FUNCTION, true, "what to call; while it runs no call is due", NULL },
+		  { "...", ARG_REST, false, "its arguments", NULL },
+		  { 0 } },
+	  "starts a task that calls a function again and again, until it is cancelled or the function raises; "
+	  "returns its handle",
+	  "local ticks <close> = task.every(0.1, print, \"tick\")\n"
+	  "task.sleep(0.35)" },
+	{ "list", l_list, NULL, "returns the live tasks, newest first",
+	  "for _, t in ipairs(task.list()) do print(t) end" },
 	{ 0 }
 };
 

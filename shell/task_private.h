@@ -8,6 +8,8 @@
 
 #include "shell/task.h"
 
+#define TASK_NAME 64
+
 /* A full userdata; its user values are 1 the coroutine and 2 the results. The Lua
  * registry anchors it while the task lives. */
 struct task {
@@ -15,7 +17,7 @@ struct task {
 	lua_State *co;
 	int anchor;
 	int nargs;			/* on the coroutine's stack before the first resume */
-	char name[64];
+	char name[TASK_NAME];
 	char message[4096];		/* of a failed task, with what led to it */
 	struct task *next, *prev;	/* all live tasks */
 	struct task *ready_next;
@@ -51,5 +53,12 @@ void task_abandon(struct task *t);
 
 /* Raises `reason` (a literal) in the task at the place where it waits. */
 void task_cancel(struct task *t, const char *reason);
+
+/* The name of a task that runs the function at `idx`: where it is defined. */
+void task_function_name(lua_State *L, int idx, char name[TASK_NAME]);
+
+/* task.sleep and task.every. */
+int task_l_sleep(lua_State *L);
+int task_l_every(lua_State *L);
 
 #endif

@@ -296,16 +296,37 @@ static const struct arg path_args[] = {
 };
 
 static const struct fn functions[] = {
-	{ "root", l_root, NULL, "returns where a writable cgroup2 is mounted" },
+	{ "root", l_root, NULL, "returns where a writable cgroup2 is mounted",
+	  "print(cgroup.root())" },
 	{ "create", l_create, path_args,
-	  "makes a group and its parents, as far as they lack; returns its absolute path" },
+	  "makes a group and its parents, as far as they lack; returns its absolute path",
+	  "local group = \"nerv-example-\" .. process.self()\n"
+	  "cgroup.create(group)\n"
+	  "cgroup.remove(group)" },
 	{ "kill", l_kill, path_args,
-	  "kills all processes in a group and below, and waits up to 5 s until they are gone; returns true" },
+	  "kills all processes in a group and below, and waits up to 5 s until they are gone; returns true",
+	  "local group = \"nerv-example-\" .. process.self()\n"
+	  "cgroup.create(group)\n"
+	  "process.spawn{ argv = { \"sleep\", \"60\" }, cgroup = cgroup.root() .. \"/\" .. group }\n"
+	  "cgroup.kill(group)\n"
+	  "cgroup.remove(group)" },
 	{ "remove", l_remove, path_args,
-	  "removes a group and those below, which must hold no process; returns true" },
-	{ "pids", l_pids, path_args, "returns the ids of the processes in a group and below" },
-	{ "list", l_list, path_args, "returns the names of the groups in a group" },
-	{ "populated", l_populated, path_args, "returns whether a group or one below holds a process" },
+	  "removes a group and those below, which must hold no process; returns true",
+	  "local group = \"nerv-example-\" .. process.self()\n"
+	  "cgroup.create(group)\n"
+	  "cgroup.remove(group)" },
+	{ "pids", l_pids, path_args, "returns the ids of the processes in a group and below",
+	  "local group = \"nerv-example-\" .. process.self()\n"
+	  "cgroup.create(group)\n"
+	  "print(#cgroup.pids(group))\n"
+	  "cgroup.remove(group)" },
+	{ "list", l_list, path_args, "returns the names of the groups in a group",
+	  "print(#cgroup.list(cgroup.root()))" },
+	{ "populated", l_populated, path_args, "returns whether a group or one below holds a process",
+	  "local group = \"nerv-example-\" .. process.self()\n"
+	  "cgroup.create(group)\n"
+	  "print(cgroup.populated(group))\n"
+	  "cgroup.remove(group)" },
 	{ 0 }
 };
 

@@ -44,10 +44,12 @@ static int l_random(lua_State *L)
 static const struct fn functions[] = {
 	{ "sha256", l_sha256,
 	  (const struct arg[]){ { "bytes", ARG_BYTES, true, "what to sum up", NULL }, { 0 } },
-	  "returns the SHA-256 of bytes, in hexadecimal" },
+	  "returns the SHA-256 of bytes, in hexadecimal",
+	  "print(digest.sha256 \"abc\")" },
 	{ "random", l_random,
 	  (const struct arg[]){ { "bytes", ARG_INTEGER, true, "how many, 1 to 256", NULL }, { 0 } },
-	  "returns random bytes from the kernel, in hexadecimal" },
+	  "returns random bytes from the kernel, in hexadecimal",
+	  "print(digest.random(4))" },
 	{ 0 }
 };
 

@@ -341,22 +341,56 @@ static const struct arg umount_args[] = {
 };
 
 static const struct fn functions[] = {
-	{ "read", l_read, path_args, "returns the whole content of a file of up to 64 MiB" },
-	{ "write", l_write, write_args, "writes a whole file; returns true" },
-	{ "mkdir", l_mkdir, mkdir_args, "makes a directory; returns true" },
-	{ "remove", l_remove, path_args, "removes a file or an empty directory; returns true" },
+	{ "read", l_read, path_args, "returns the whole content of a file of up to 64 MiB",
+	  "print(file.read \"/proc/sys/kernel/ostype\")" },
+	{ "write", l_write, write_args, "writes a whole file; returns true",
+	  "local dir = file.temp_dir \"nerv-\"\n"
+	  "file.write(dir .. \"/f\", \"text\\n\", { atomic = true, mode = 384 })\n"
+	  "file.remove_tree(dir)" },
+	{ "mkdir", l_mkdir, mkdir_args, "makes a directory; returns true",
+	  "local dir = file.temp_dir \"nerv-\"\n"
+	  "file.mkdir(dir .. \"/a/b\", { parents = true })\n"
+	  "file.remove_tree(dir)" },
+	{ "remove", l_remove, path_args, "removes a file or an empty directory; returns true",
+	  "local path = os.tmpname()\n"
+	  "file.remove(path)" },
 	{ "remove_tree", l_remove_tree, path_args,
-	  "removes a directory with all in it, but crosses no mount and follows no link; returns true" },
-	{ "list", l_list, path_args, "returns the names in a directory, sorted" },
-	{ "stat", l_stat, stat_args, "returns type, size, mtime, uid, gid, mode, dev and ino" },
-	{ "realpath", l_realpath, path_args, "returns the path without links and dots" },
-	{ "temp_dir", l_temp_dir, temp_args, "makes a new directory, for its owner only; returns its path" },
-	{ "symlink", l_symlink, symlink_args, "makes a symbolic link; returns true" },
-	{ "rename", l_rename, rename_args, "moves a file within a file system; returns true" },
-	{ "chmod", l_chmod, chmod_args, "sets permissions; returns true" },
-	{ "chown", l_chown, chown_args, "sets the owner, of a link itself; returns true" },
+	  "removes a directory with all in it, but crosses no mount and follows no link; returns true",
+	  "local dir = file.temp_dir \"nerv-\"\n"
+	  "file.remove_tree(dir)" },
+	{ "list", l_list, path_args, "returns the names in a directory, sorted",
+	  "for _, name in ipairs(file.list \"/proc/self/fd\") do print(name) end" },
+	{ "stat", l_stat, stat_args, "returns type, size, mtime, uid, gid, mode, dev and ino",
+	  "local s = file.stat \"/etc/passwd\"\n"
+	  "print(s.type, s.size, s.mtime)" },
+	{ "realpath", l_realpath, path_args, "returns the path without links and dots",
+	  "print(file.realpath \"/proc/self/../1\")" },
+	{ "temp_dir", l_temp_dir, temp_args, "makes a new directory, for its owner only; returns its path",
+	  "local dir = file.temp_dir \"nerv-\"\n"
+	  "print(dir)\n"
+	  "file.remove_tree(dir)" },
+	{ "symlink", l_symlink, symlink_args, "makes a symbolic link; returns true",
+	  "local dir = file.temp_dir \"nerv-\"\n"
+	  "file.symlink(\"/etc/passwd\", dir .. \"/link\")\n"
+	  "file.remove_tree(dir)" },
+	{ "rename", l_rename, rename_args, "moves a file within a file system; returns true",
+	  "local dir = file.temp_dir \"nerv-\"\n"
+	  "file.write(dir .. \"/a\", \"\")\n"
+	  "file.rename(dir .. \"/a\", dir .. \"/b\")\n"
+	  "file.remove_tree(dir)" },
+	{ "chmod", l_chmod, chmod_args, "sets permissions; returns true",
+	  "local dir = file.temp_dir \"nerv-\"\n"
+	  "file.chmod(dir, 493)   -- 0755\n"
+	  "file.remove_tree(dir)" },
+	{ "chown", l_chown, chown_args, "sets the owner, of a link itself; returns true",
+	  "local dir = file.temp_dir \"nerv-\"\n"
+	  "file.chown(dir, { user = \"nobody\" })\n"
+	  "file.remove_tree(dir)" },
 	{ "lock", file_l_lock, path_args,
-	  "locks a file, with our pid in it, until close; if locked nil, message, \"EWOULDBLOCK\", pid" },
+	  "locks a file, with our pid in it, until close; if locked nil, message, \"EWOULDBLOCK\", pid",
+	  "local dir = file.temp_dir \"nerv-\"\n"
+	  "local lock <close> = file.lock(dir .. \"/lock\")\n"
+	  "file.remove_tree(dir)" },
 	{ "watch", file_l_watch, watch_args,
 	  "watches a file, or the entries of a directory (not those below); returns an object with next, "
 	  "each and close",
@@ -365,8 +399,16 @@ static const struct fn functions[] = {
 	  "file.write(path, \"new\")\n"
 	  "print(w:next(1).event)\n"
 	  "file.remove(path)" },
-	{ "mount", file_l_mount, mount_args, "mounts a file system; returns true" },
-	{ "umount", file_l_umount, umount_args, "unmounts; returns true" },
+	{ "mount", file_l_mount, mount_args, "mounts a file system; returns true",
+	  "local dir = file.temp_dir \"nerv-\"\n"
+	  "file.mount{ target = dir, type = \"tmpfs\", data = \"size=1m\" }\n"
+	  "file.umount(dir)\n"
+	  "file.remove_tree(dir)" },
+	{ "umount", file_l_umount, umount_args, "unmounts; returns true",
+	  "local dir = file.temp_dir \"nerv-\"\n"
+	  "file.mount{ target = dir, type = \"tmpfs\" }\n"
+	  "file.umount(dir, { lazy = true })\n"
+	  "file.remove_tree(dir)" },
 	{ 0 }
 };
 

@@ -117,7 +117,11 @@ static int l_close(lua_State *L)
 }
 
 static const struct fn methods[] = {
-	{ "close", l_close, NULL, "gives the lock up; the file stays" },
+	{ "close", l_close, NULL, "gives the lock up; the file stays",
+	  "local dir = file.temp_dir \"nerv-\"\n"
+	  "local lock = file.lock(dir .. \"/lock\")\n"
+	  "lock:close()\n"
+	  "file.remove_tree(dir)" },
 	{ 0 }
 };
 

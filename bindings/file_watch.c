@@ -269,13 +269,18 @@ static const struct fn methods[] = {
 	{ "next", l_next, timeout_args,
 	  "waits for a change; returns {event=, name=, path=}: \"changed\" (written and closed, or put in its "
 	  "place), \"created\", \"removed\", or \"lost\" (without a name: more came than the kernel keeps)",
-	  "local w <close> = file.watch(\"/tmp\")\n"
-	  "print(w:next(0.01))" },
+	  "local path <const> = os.tmpname()\n"
+	  "local w <close> = file.watch(path)\n"
+	  "file.write(path, \"new\")\n"
+	  "print(w:next(1).event)\n"
+	  "file.remove(path)" },
 	{ "each", l_each, timeout_args,
 	  "returns an iterator of changes, for a `for`; it ends when none comes in time, or at close",
 	  "local w <close> = file.watch(\"/tmp\")\n"
 	  "for change in w:each(0.01) do print(change.event, change.path) end" },
-	{ "close", l_close, NULL, "ends the watch; who waits hears of it", NULL },
+	{ "close", l_close, NULL, "ends the watch; who waits hears of it",
+	  "local w = file.watch(\"/tmp\")\n"
+	  "w:close()" },
 	{ 0 }
 };
 

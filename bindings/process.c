@@ -240,10 +240,21 @@ static const struct arg resize_args[] = {
 
 static const struct fn methods[] = {
 	{ "wait", l_wait, wait_args,
-	  "waits for the end; returns {exit=n}, {signal=n, name=\"SIGKILL\"} or {gone=true}" },
-	{ "kill", l_kill, kill_args, "sends a signal; returns true" },
-	{ "running", l_running, NULL, "returns whether it has not ended" },
-	{ "resize", l_resize, resize_args, "sets the size of its terminal; returns true" },
+	  "waits for the end; returns {exit=n}, {signal=n, name=\"SIGKILL\"} or {gone=true}",
+	  "local p = process.spawn{ argv = { \"sh\", \"-c\", \"exit 7\" } }\n"
+	  "print(p:wait(5).exit)" },
+	{ "kill", l_kill, kill_args, "sends a signal; returns true",
+	  "local p = process.spawn{ argv = { \"sleep\", \"60\" } }\n"
+	  "p:kill \"TERM\"\n"
+	  "print(p:wait().name)" },
+	{ "running", l_running, NULL, "returns whether it has not ended",
+	  "local p = process.spawn{ argv = { \"sleep\", \"60\" } }\n"
+	  "print(p:running())\n"
+	  "p:kill \"KILL\"" },
+	{ "resize", l_resize, resize_args, "sets the size of its terminal; returns true",
+	  "local p = process.spawn{ argv = { \"cat\" }, pty = { rows = 24, cols = 80 } }\n"
+	  "p:resize(50, 132)\n"
+	  "p:kill()" },
 	{ 0 }
 };
 
@@ -265,17 +276,35 @@ static const struct arg signals_args[] = {
 
 static const struct fn functions[] = {
 	{ "spawn", l_spawn, spawn_args,
-	  "starts a program; returns a handle with pid, stdin, stdout, stderr and pty" },
+	  "starts a program; returns a handle with pid, stdin, stdout, stderr and pty",
+	  "local p = process.spawn{ argv = { \"tr\", \"a-z\", \"A-Z\" }, stdin = \"pipe\", stdout = \"pipe\" }\n"
+	  "p.stdin:write \"hello\\n\"\n"
+	  "p.stdin:close()\n"
+	  "print(p.stdout:read_line(), p:wait().exit)" },
 	{ "run", process_l_run, run_args,
-	  "runs a program to its end; returns {exit= or signal=, stdout=, stderr=}" },
-	{ "adopt", l_adopt, pid_args, "returns a handle of a process that runs already" },
+	  "runs a program to its end; returns {exit= or signal=, stdout=, stderr=}",
+	  "local r = process.run{ argv = { \"sort\" }, input = \"b\\na\\n\" }\n"
+	  "print(r.exit, r.stdout)" },
+	{ "adopt", l_adopt, pid_args, "returns a handle of a process that runs already",
+	  "local p = process.spawn{ argv = { \"sleep\", \"60\" } }\n"
+	  "local same = process.adopt(p.pid)\n"
+	  "same:kill()\n"
+	  "print(p:wait().name)" },
 	{ "signals", process_l_signals, signals_args,
-	  "catches signals of this program; returns an object with :next()" },
-	{ "self", l_self, NULL, "returns the id of this process" },
-	{ "exists", l_exists, pid_args, "returns whether there is such a process, which has not ended" },
-	{ "exe", l_exe, NULL, "returns the path of this program" },
-	{ "getenv", l_getenv, getenv_args, "returns a variable of the environment, or nil" },
-	{ "uid", l_uid, NULL, "returns the number of the user that this program acts as" },
+	  "catches signals of this program; returns an object with :next()",
+	  "local s <close> = process.signals{ \"USR1\" }\n"
+	  "process.run{ argv = { \"sh\", \"-c\", \"kill -USR1 $PPID\" } }\n"
+	  "print(s:next())" },
+	{ "self", l_self, NULL, "returns the id of this process",
+	  "print(process.self())" },
+	{ "exists", l_exists, pid_args, "returns whether there is such a process, which has not ended",
+	  "print(process.exists(process.self()))" },
+	{ "exe", l_exe, NULL, "returns the path of this program",
+	  "print(process.exe())" },
+	{ "getenv", l_getenv, getenv_args, "returns a variable of the environment, or nil",
+	  "print(process.getenv \"PATH\")" },
+	{ "uid", l_uid, NULL, "returns the number of the user that this program acts as",
+	  "print(process.uid() == 0)" },
 	{ 0 }
 };
 

@@ -153,8 +153,13 @@ int process_l_signals(lua_State *L)
 }
 
 static const struct fn methods[] = {
-	{ "next", l_next, NULL, "waits for the next of these signals; returns its name, \"TERM\"" },
-	{ "close", l_close, NULL, "gives the signals the effect again that they had before" },
+	{ "next", l_next, NULL, "waits for the next of these signals; returns its name, \"TERM\"",
+	  "local s <close> = process.signals{ \"USR1\" }\n"
+	  "process.run{ argv = { \"sh\", \"-c\", \"kill -USR1 $PPID\" } }\n"
+	  "print(s:next())" },
+	{ "close", l_close, NULL, "gives the signals the effect again that they had before",
+	  "local s = process.signals{ \"HUP\" }\n"
+	  "s:close()" },
 	{ 0 }
 };
 

@@ -504,7 +504,10 @@ static const struct fn methods[] = {
 	  (const struct arg[]){
 		  { "seconds", ARG_NUMBER, true, "from now on", NULL },
 		  { 0 } },
-	  "raises an error in the task when it is busy with Lua after that time; one that waits is not woken" },
+	  "raises an error in the task when it is busy with Lua after that time; one that waits is not woken",
+	  "local t = task.spawn(function() while true do end end)\n"
+	  "t:limit(0.1)\n"
+	  "print(pcall(t.wait, t))" },
 	{ "status", l_status, NULL, "returns \"running\", \"waiting\", \"done\" or \"failed\"",
 	  "print(task.spawn(task.sleep, 1):status())" },
 	{ 0 }

@@ -80,6 +80,20 @@ local function test_filters()
   tap.ok(counted "1:10" >= fore + 3, "the class counts what the filter sends to it")
   sh("ip netns exec " .. A .. " ping -q -c 3 -i 0.05 -W 1 10.9.0.3")
   tap.ok(counted "1:20" >= other + 3, "the default class counts the rest")
+  local theirs = {}
+  for name, numbers in (tc "-s class show dev c0" .. tc "-s qdisc show dev c0")
+    :gmatch "%l+ %w+ (%x+:%x*) [^\n]*\n Sent ([^\n]*\n backlog [^\n]*)" do
+    theirs[name] = {}
+    for number in numbers:gmatch "%d+" do table.insert(theirs[name], math.tointeger(number)) end
+  end
+  local ours = class.list(here {})
+  table.move(qdisc.list(here {}), 1, 2, #ours + 1, ours)
+  for _, entry in ipairs(ours) do
+    local name = entry.classid or entry.handle
+    local have = entry.stats
+    tap.eq({ have.bytes, have.packets, have.drops, have.overlimits, have.requeues, have.backlog, have.qlen },
+      table.move(theirs[name] or {}, 1, 7, 1, {}), name .. ": tc agrees on statistics")
+  end
   tap.eq(select(3, class.delete(here { classid = "1:10" })), "EBUSY", "a class that a filter needs stays")
   tap.ok(filter.add(here { priority = 9, protocol = "all", classid = "1:20",
     match = { { offset = -16, value = 0x1234, mask = 0xffff }, { offset = 0, value = 0 } } }), "by bits, at the root")

@@ -11,6 +11,11 @@ static const struct arg add_fields[] = {
 	{ 0 }
 };
 
+static const struct arg identity_fields[] = {
+	{ "netns", ARG_NETNS, false, "the namespace; by default the process's own", NULL },
+	{ 0 }
+};
+
 static const struct arg path_fields[] = {
 	{ "path", ARG_STRING, true, "its file; a plain name means /run/netns/NAME", NULL },
 	{ 0 }
@@ -62,6 +67,23 @@ static const struct verb verb_list = {
 	"netns.list", path_fields, sizeof(struct netns_op), compile_path, netns_run_list, push_list,
 };
 
+static void compile_identity(const struct compile *c, struct op *op)
+{
+	op->subject = compile_netns(c, "netns");
+}
+
+static int push_identity(lua_State *L, struct op_list *l, struct op *op)
+{
+	(void)l;
+	lua_pushstring(L, ((struct netns_op *)op)->identity);
+	return 1;
+}
+
+static const struct verb verb_identity = {
+	"netns.identity", identity_fields, sizeof(struct netns_op), compile_identity, netns_run_identity,
+	push_identity,
+};
+
 static int l_add(lua_State *L)
 {
 	return op_call(L, &verb_netns_add);
@@ -95,6 +117,11 @@ static int l_list(lua_State *L)
 	return call_with_path(L, &verb_list, "/run/netns");
 }
 
+static int l_identity(lua_State *L)
+{
+	return op_call(L, &verb_identity);
+}
+
 #define EXAMPLE_PATH "local path = \"/tmp/example-\" .. digest.random(8)\n"
 
 static const struct fn netns_functions[] = {
@@ -115,6 +142,10 @@ static const struct fn netns_functions[] = {
 		  { 0 } },
 	  "returns whether it is a network namespace",
 	  "print(netns.exists \"blue\", netns.exists \"/proc/self/ns/net\")" },
+	{ "identity", l_identity, OP_ARGS(identity_fields, false),
+	  "returns a text that no other namespace of this machine has until it is started anew: device, "
+	  "inode and cookie, \"4:4026531840:1\"",
+	  "assert(netns.identity() == netns.identity{ netns = process.self() })" },
 	{ "list", l_list,
 	  (const struct arg[]){
 		  { "directory", ARG_STRING, false, "where to look; by default /run/netns", NULL },

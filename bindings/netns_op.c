@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -159,6 +160,27 @@ int netns_run_exists(struct op_list *l, struct op *op)
 	if (ret >= 0 || ret == -ENOENT || ret == -ENOTDIR)
 		return 0;
 	return ret;
+}
+
+int netns_run_identity(struct op_list *l, struct op *op)
+{
+	struct netns_op *o = (struct netns_op *)op;
+	struct nlconn *conn;
+	struct stat st;
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+	int fd, ret = op_conn(l, op->netns, &conn);
+
+	if (ret)
+		return ret;
+	fd = op->netns ? op_netns_fd(l, op->netns) : -1;
+	if (op->netns ? fd < 0 || fstat(fd, &st) : stat(OWN_NETNS, &st))
+		return fd < 0 && op->netns ? fd : -errno;
+	if (getsockopt(conn->fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) && errno != ENOPROTOOPT)
+		return fault_set(&l->fault, -errno, "cookie");
+	snprintf(o->identity, sizeof(o->identity), "%llu:%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino, (unsigned long long)cookie);
+	return 0;
 }
 
 int netns_run_list(struct op_list *l, struct op *op)

@@ -11,6 +11,7 @@ struct netns_op {
 	const char *path;	/* of the file; for a listing, of the directory */
 	bool lo_up;
 	bool exists;		/* the answer of netns_run_exists() */
+	char identity[64];	/* the answer of netns_run_identity() */
 };
 
 /* Makes a namespace and binds it on the file `path`, which must not exist yet.
@@ -24,6 +25,11 @@ int netns_run_delete(struct op_list *l, struct op *op);
 
 /* Whether `path` is a network namespace. */
 int netns_run_exists(struct op_list *l, struct op *op);
+
+/* What tells the namespace op->netns from every other one until the machine is started anew:
+ * device and inode, which the kernel gives again, and its cookie, which it does not (0 before
+ * kernel 5.14). */
+int netns_run_identity(struct op_list *l, struct op *op);
 
 /* The paths in the directory that are network namespaces: NUL-terminated strings in
  * l->out, in no order. A directory that is not there holds none. */

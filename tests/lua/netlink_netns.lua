@@ -33,6 +33,18 @@ local function test()
   tap.eq(code, "EEXIST", "with its code")
   tap.ok(netns.exists "nltn-a", "the first is not harmed")
 
+  local identity = netns.identity{ netns = "nltn-a" }
+  tap.like(identity, "^%d+:" .. sh "stat -Lc %i /run/netns/nltn-a":match "%d+" .. ":%d+$", "its identity holds its inode")
+  tap.eq(netns.identity{ netns = "/run/netns/nltn-a" }, identity, "by path, too")
+  tap.eq(netns.identity(), netns.identity{ netns = process.self() }, "one's own by process")
+  tap.ok(netns.identity() ~= identity, "another namespace has another one")
+  value, message, code = netns.identity{ netns = "nltn-none" }
+  tap.ok(value == nil and message:find "nltn%-none" and code == "ENOENT", "one that is not there", message, code)
+  tap.raises(function() netns.identity{ netns = "" } end, "netns", "a bad name is refused")
+  netns.delete{ path = "nltn-a" }
+  tap.ok(tap.eventually(3, function() return netns.add{ path = "nltn-a" } end), "the name again")
+  tap.ok(netns.identity{ netns = "nltn-a" } ~= identity, "is another namespace")
+
   tap.ok(netns.add{ path = "nltn-b", lo_up = true }, "one with lo up")
   tap.like(sh "ip -n nltn-b -o link show lo", "LOOPBACK,UP", "ip sees lo up")
   tap.ok(contains(netns.list(), "/run/netns/nltn-a") and contains(netns.list(), "/run/netns/nltn-b"),

@@ -1,12 +1,5 @@
 -- A layer-2 network: an Ethernet bridge on each node, joined to the others by the NVE.
 -- It assumes nothing about what the frames carry.
--- NERV configures the interface: what routers advertise is not taken.
-local function ipv6_on(need, ns, link)
-  local deaf = need.sysctl { netns = ns, name = ("net.ipv6.conf.%s.accept_ra"):format(link.name), value = 0,
-    after = { link } }
-  return need.sysctl { netns = ns, name = "net.ipv6.conf.all.disable_ipv6", value = 0, otherwise = 1, after = { deaf } }
-end
-
 return archetype {
   name = "bridge",
   summary = "Ethernet network on a bridge; no addresses, any protocol",
@@ -17,7 +10,6 @@ return archetype {
     stp = { type = "boolean", default = false, doc = "spanning tree protocol, for loops that you build" },
   },
   endpoint = {
-    mac = { type = "mac", doc = "fixed MAC address; by default one is allocated" },
     loopback = { type = "boolean", default = false, doc = "bring up `lo` in the endpoint's namespace" },
     ipv6 = { type = "boolean", default = false, doc = "turn IPv6 on in the endpoint's namespace" },
   },
@@ -37,9 +29,6 @@ return archetype {
   end,
 
   on_endpoint = function(need, net, ep)
-    local ns = need.netns { loopback = ep.loopback, ipv6 = ep.ipv6 }
-    local link = need.link { kind = "veth", name = "eth0", netns = ns, mac = ep.mac, mtu = net.mtu,
-      up = true, peer = { master = net.made.bridge, up = true } }
-    return { netns = ns, link = link, ipv6 = ep.ipv6 and ipv6_on(need, ns, link) }
+    return need.attachment { master = net.made.bridge, mtu = net.mtu, loopback = ep.loopback, ipv6 = ep.ipv6 }
   end,
 }

@@ -100,7 +100,8 @@ return archetype {
   endpoint = {
     address = { type = "address4", allocate = "subnet", doc = "fixed IPv4 address; by default the next free one" },
     address6 = { type = "address6", allocate = "subnet6", doc = "fixed IPv6 address; by default the next free one" },
-    mac = { type = "mac", doc = "fixed MAC address; by default one is allocated" },
+    default_route = { type = "boolean",
+      doc = "route to the gateway; by default only in a namespace that NERV makes for the endpoint" },
   },
 
   check = function(net)
@@ -114,10 +115,13 @@ return archetype {
   end,
 
   on_endpoint = function(need, net, ep)
-    local nic = net.made.lan:endpoint { mac = ep.mac, loopback = true, ipv6 = net.subnet6 ~= nil }
+    local nic = net.made.lan:endpoint { loopback = true, ipv6 = net.subnet6 ~= nil }
+    if not nic.link then return nic end   -- its guest gives itself the address
+    local routed = ep.default_route
+    if routed == nil then routed = (ep.kind or "netns") == "netns" end
     for _, f in ipairs(families(net, ep)) do
       address(need, nic, f.address, f)
-      if net.gateway then
+      if net.gateway and routed then
         need.route { netns = nic.netns, to = "default", via = f.gateway, link = nic.link }
       end
     end
@@ -126,7 +130,7 @@ return archetype {
 
   on_member = function(need, net, ep)
     local list = families(net, ep)
-    if net.dhcp then
+    if net.dhcp and ep.mac then
       local line = { ep.mac }
       for _, f in ipairs(list) do line[#line + 1] = f.v6 and "[" .. f.address .. "]" or f.address end
       line[#line + 1] = ep.name

@@ -5,6 +5,7 @@
 -- and from then on the one in the database, by its digest.
 local api <const> = require "nerv.api"
 local registry <const> = require "nerv.registry"
+local attachment <const> = require "nerv.attachment"
 local runtime <const> = require "nerv.runtime"
 local options <const> = require "nerv.options"
 local context <const> = require "nerv.context"
@@ -171,6 +172,11 @@ local function read(name, loading)
   local def
   def, message = from_text(text, name)
   if not def then return nil, message end
+  for option in pairs(def.endpoint) do
+    if attachment.OPTIONS[option] then
+      return nil, ("archetype '%s': endpoint option '%s': every endpoint has it already"):format(name, option)
+    end
+  end
   local uses = {}
   for _, part in ipairs(def.uses) do
     local component
@@ -268,8 +274,9 @@ function M.expand(name, given, more)
     local values = options.join(endpoint)
     values.name, values.node = nil, nil
     local ep
-    ep, message = options.check("archetype.expand: endpoint", def.endpoint, values)
-    if not ep then registry.fail(message) end
+    ep, message = options.check("archetype.expand: endpoint", options.join(def.endpoint, attachment.OPTIONS), values)
+    message = message or attachment.problem(ep)
+    if message then registry.fail(message) end
     ep.name, ep.node, ep.mac = endpoint.name, endpoint.node or net.node, ep.mac or "02:00:00:00:00:01"
     collect(needs.endpoint(def, net, ep))
   end

@@ -77,7 +77,8 @@ local function find_done(state, row)
   end
 end
 
-local function active_nodes(state, names, removal)
+--- Raises unless each node is known and active; for a removal, known.
+function M.require_active(state, names, removal)
   for _, name in ipairs(names) do
     local row = state:node(name)
     if not row then
@@ -105,7 +106,7 @@ function M.run(state, build)
   local watch <close> = state.db:watch { "Change" }
   for attempt = 1, 20 do
     local draft = build()
-    active_nodes(state, draft.nodes, draft.text:find("^delete") ~= nil)
+    M.require_active(state, draft.nodes, draft.text:find("^delete") ~= nil)
     local operations = draft.operations
     local row = { text = draft.text, objects = json.encode(draft.objects), nodes = draft.nodes,
       phase = "make", serial = next_serial(state) }

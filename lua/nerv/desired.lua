@@ -8,6 +8,7 @@
 --   view:archetypes()          archetype rows by digest
 local allocation <const> = require "nerv.allocation"
 local archetypes <const> = require "nerv.archetype"
+local attachment <const> = require "nerv.attachment"
 local needs <const> = require "nerv.needs"
 local options <const> = require "nerv.options"
 local json <const> = require "nerv.json"
@@ -140,7 +141,11 @@ function M.endpoint(view, network, net_name, name)
   local here = row and network and (row.node == view.node or M.has_members(network))
   if not here then return { by_key = {}, claims = {} } end
   local ep = default_values(network.def.endpoint, row.options, row.allocated)
-  ep.name, ep.mac, ep.node = name, row.mac, row.node
+  for option, description in pairs(attachment.OPTIONS) do
+    ep[option] = options.value(description, row.options[option])
+  end
+  ep.name, ep.node, ep.identity = name, row.node, row.allocated.identity
+  ep.mac = row.mac ~= "" and row.mac or nil
   return needs.endpoint(network.def, network.net, ep)
 end
 

@@ -21,31 +21,31 @@ local state_module <const> = require "nerv.state"
 local M = {}
 local fail <const> = registry.fail
 
---- What every archetype's networks and endpoints have.
+--- What every archetype's networks have.
 M.NETWORK = {
   name = { type = "name", required = true, doc = "name of the network" },
   archetype = { type = "archetype", required = true, doc = "its kind" },
   home = { type = "name", doc = "node that keeps what the network has once; by default this one" },
 }
-M.ENDPOINT = {
-  name = { type = "name", required = true, doc = "name of the endpoint, unique in its network" },
-  node = { type = "name", doc = "node on which it is; by default this one" },
-}
 
-local function checked(what, description, values)
+--- Options with their defaults.
+-- @raise when they do not fit the description
+function M.checked(what, description, values)
   local result, message = options.check(what, description, values)
   if not result then fail(message) end
   return result
 end
+local checked <const> = M.checked
 
--- Only what the caller gave: defaults stay with the archetype's text.
-local function given_options(values, common)
+--- Only what the caller gave: defaults stay with the archetype's text.
+function M.given_options(values, common)
   local given = {}
   for key, value in pairs(values) do
     if not common[key] then given[key] = value end
   end
   return given
 end
+local given_options <const> = M.given_options
 
 local function archetype_operations(state, def, operations, drafted)
   if state:archetypes()[def.digest] or drafted[def.digest] then return end
@@ -64,11 +64,13 @@ function M.must(value, message)
 end
 local must <const> = M.must
 
-local function named(names)
+--- Names of rows of the transaction, as a column's value.
+function M.named(names)
   local list = {}
   for i, name in ipairs(names) do list[i] = ovsdb.named(name) end
   return list
 end
+local named <const> = M.named
 
 local function port_operations(def, picker, operations, allocations)
   local ports, names = {}, {}
@@ -131,11 +133,12 @@ local function wait_row(row, columns)
   return values
 end
 
--- The transaction fails when the row is no longer as it was read.
-local function unchanged(table_name, row, columns)
+--- The operation by which the transaction fails when the row is no longer as it was read.
+function M.unchanged(table_name, row, columns)
   return { op = "wait", table = table_name, where = state_module.only(row),
     columns = columns, ["until"] = "==", rows = { wait_row(row, columns) }, timeout = 0 }
 end
+local unchanged <const> = M.unchanged
 
 -- The transaction fails when the network has got or lost an endpoint: a new one changes nothing of
 -- the network's own row, so that several shells can add endpoints at once.
@@ -146,7 +149,9 @@ local function same_endpoints(state, row)
     columns = { "name" }, ["until"] = "==", rows = names, timeout = 0 }
 end
 
-local function network_row(state, name)
+--- The row of a network on which no Change runs.
+-- @raise when there is none of that name
+function M.network_row(state, name)
   local row = change.wait_idle(state, function() return state:network(name) end)
   if not row or row.doomed then
     local names = {}
@@ -155,82 +160,13 @@ local function network_row(state, name)
   end
   return row
 end
+local network_row <const> = M.network_row
 
 --- The archetype of a network's row.
 function M.definition(state, row)
   return must(archetypes.by_digest(row.digest, state:archetypes()))
 end
 local definition <const> = M.definition
-
--- The values that NERV chooses for an endpoint, and their rows.
-local function allocate(picker, def, net_name, net_options, values, allocations)
-  local allocated = {}
-  for _, name in ipairs(options.sorted_keys(def.endpoint)) do
-    local option = def.endpoint[name]
-    local range = option.allocate and net_options[option.allocate]
-    local row
-    if range and values[name] then
-      row = select(2, must(picker:fixed_address(net_name, range, values[name])))
-    elseif range then
-      allocated[name], row = must(picker:address(net_name, range))
-    end
-    if row then allocations[#allocations + 1] = row end
-  end
-  return allocated
-end
-
---- New endpoints of a network.
-function M.endpoints(state, net_name, specs)
-  local row = network_row(state, net_name)
-  local def = definition(state, row)
-  local net_options = json.decode(row.options) or {}
-  local picker = allocation.new(state)
-  local draft = { text = ("create %d endpoint%s of network %s"):format(#specs, #specs == 1 and "" or "s",
-      net_name), nodes = {}, objects = {}, endpoints = {}, target = net_name,
-    operations = { unchanged("Network", row, { "generation" }) } }
-  local taken, nodes, inserts = {}, {}, {}
-  for _, ep in pairs(state.rows.Endpoint) do
-    if ep.network == row._uuid then taken[ep.name] = true end
-  end
-  local description = options.join(def.endpoint, M.ENDPOINT)
-  -- Fixed values first, so that no automatic choice takes one that a later endpoint names.
-  local order = {}
-  for i, spec in ipairs(specs) do order[i] = { spec = spec, at = i, fixed = spec.address ~= nil } end
-  table.sort(order, function(a, b)
-    if a.fixed ~= b.fixed then return a.fixed end
-    return a.at < b.at
-  end)
-  for _, one in ipairs(order) do
-    local values = checked("endpoint", description, one.spec)
-    if taken[values.name] then
-      fail(("endpoint '%s' of network %s exists"):format(values.name, net_name))
-    end
-    taken[values.name] = true
-    local node = values.node or lab.here()
-    nodes[node] = true
-    if def.on_member then nodes[row.home] = true end
-    local allocations = {}
-    local allocated = allocate(picker, def, net_name, net_options, values, allocations)
-    local mac, mac_row
-    if values.mac then mac, mac_row = must(picker:fixed_mac(values.mac))
-    else mac, mac_row = must(picker:mac(net_name, values.name)) end
-    allocations[#allocations + 1] = mac_row
-    local given = given_options(one.spec, M.ENDPOINT)
-    draft.objects[one.at] = { table = "Endpoint", owner = net_name .. ":" .. values.name,
-      verb = "create", node = node }
-    draft.endpoints[one.at] = { name = values.name, node = node, mac = mac, options = given,
-      allocated = allocated }
-    inserts[one.at] = { op = "insert", table = "Endpoint", row = { network = row._uuid,
-      name = values.name, node = node, mac = mac, options = json.encode(given),
-      allocated = json.encode(allocated), doomed = false, change = ovsdb.named "change",
-      allocations = named(allocations) } }
-  end
-  local operations = draft.operations
-  table.move(picker.operations, 1, #picker.operations, #operations + 1, operations)
-  table.move(inserts, 1, #inserts, #operations + 1, operations)
-  draft.nodes = options.sorted_keys(nodes)
-  return draft
-end
 
 --- The end of endpoints, or of a network with all that it has.
 function M.delete(state, net_name, endpoint_names)
@@ -379,6 +315,20 @@ function M.plan(draft)
     local socket = must(lab.socket(node))
     local reply, message = protocol.call(socket, { call = "plan", draft = sent, objects = draft.objects })
     if not reply then fail(("%s: node %s: %s"):format(draft.text, node, message)) end
+    for _, operation in ipairs(reply.operations) do
+      operation.node = node
+      all[#all + 1] = operation
+    end
+  end
+  return all
+end
+
+--- The operations that the agents performed for a Change, as long as it is remembered.
+function M.performed(state, uuid)
+  local all = {}
+  local row = state.rows.Change[uuid]
+  for _, node in ipairs(row and row.nodes or {}) do
+    local reply = must(protocol.call(must(lab.socket(node)), { call = "operations", change = uuid }))
     for _, operation in ipairs(reply.operations) do
       operation.node = node
       all[#all + 1] = operation

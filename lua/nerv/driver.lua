@@ -65,16 +65,28 @@ local function object_row(state, object)
   return state:node(object.owner)
 end
 
--- Rows of what has been deleted go at the end; so do those of an undone creation.
-local function removal_operations(state, change, verb)
+local function has_status(state, owner)
+  for _, row in pairs(state.rows.Status) do
+    if row.owner == owner then return true end
+  end
+end
+
+-- At the end rows of what has been deleted go (`verb`), or those of an undone creation, and allocations
+-- that a changed object was given others for.
+local function final_operations(state, change, verb)
   local ops = {}
   for _, object in ipairs(json.decode(change.objects)) do
     local row = object.verb == verb and object_row(state, object)
     if row then
       ops[#ops + 1] = { op = "delete", table = object.table, where = state_module.only(row) }
-      if object.table == "Network" then
+      if has_status(state, object.owner) then
         ops[#ops + 1] = { op = "delete", table = "Status", where = { { "owner", "==", object.owner } } }
       end
+    end
+    row = verb == "delete" and object.release and object_row(state, object)
+    if row then
+      ops[#ops + 1] = { op = "mutate", table = object.table, where = state_module.only(row),
+        mutations = { { "allocations", "delete", object.release } } }
     end
   end
   return ops
@@ -135,8 +147,8 @@ local function drive_one(state, change, patience)
   end
   local phase = how == "converged" and change.phase ~= "undo" and "done" or next_phase[change.phase]
   local more = {}
-  if phase == "done" then more = removal_operations(state, change, "delete") end
-  if phase == "undone" then more = removal_operations(state, change, "create") end
+  if phase == "done" then more = final_operations(state, change, "delete") end
+  if phase == "undone" then more = final_operations(state, change, "create") end
   return advance(state, change, phase, more)
 end
 

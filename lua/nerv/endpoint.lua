@@ -2,15 +2,22 @@
 local api <const> = require "nerv.api"
 local registry <const> = require "nerv.registry"
 local archetypes <const> = require "nerv.archetype"
+local attachment <const> = require "nerv.attachment"
 local capture <const> = require "nerv.capture"
+local change <const> = require "nerv.change"
+local draft <const> = require "nerv.draft"
+local endpoint_draft <const> = require "nerv.endpoint_draft"
 local json <const> = require "nerv.json"
 local lab <const> = require "nerv.lab"
+local options <const> = require "nerv.options"
 local execute <const> = require "nerv.execute"
+local protocol <const> = require "nerv.protocol"
 local stream <const> = require "nerv.stream"
 
 local M = {}
 local Endpoint = { __name = "endpoint" }
 local methods = {}
+local must <const> = draft.must
 
 local function row_of(self)
   local state = lab.state()
@@ -20,17 +27,46 @@ local function row_of(self)
   return row
 end
 
+local function options_of(row) return json.decode(row.options) or {} end
+
+local function kind_of(row) return options_of(row).kind or "netns" end
+
+local function node_of(row) return lab.state():node(row.node) end
+
+-- Asks the endpoint's node.
+local function ask(self, row, call)
+  return must(protocol.call(must(lab.socket(row.node)), { call = call, owner = self.id }))
+end
+
+-- The name that a tap was not given its node derives.
+local function interface_of(self, row)
+  return options_of(row).interface or (kind_of(row) == "tap" and ask(self, row, "stats").interface or "eth0")
+end
+
 local fields <const> = {
+  id = function(self) return self.network .. ":" .. self.name end,
+  kind = function(self) return kind_of(row_of(self)) end,
   node = function(self) return row_of(self).node end,
-  mac = function(self) return row_of(self).mac end,
-  netns = function(self)
-    local node = lab.state():node(row_of(self).node)
-    return node.run_dir .. "/ns/" .. self.id
+  mac = function(self)
+    local mac = row_of(self).mac
+    return mac ~= "" and mac or nil
   end,
+  netns = function(self)
+    local row = row_of(self)
+    local kind = kind_of(row)
+    if kind == "veth" then return attachment.path(options_of(row).netns) end
+    return kind == "netns" and node_of(row).run_dir .. "/ns/" .. self.id or nil
+  end,
+  interface = function(self) return interface_of(self, row_of(self)) end,
+  stats = function(self) return (ask(self, row_of(self), "stats")) end,
   state = function(self)
     local row = row_of(self)
     local running = lab.state():running(row)
-    return running and running.phase or "active"
+    if running then return running.phase end
+    for _, status in pairs(lab.state().rows.Status) do
+      if status.owner == self.id then return ("%s: %s"):format(status.state, status.error) end
+    end
+    return "active"
   end,
 }
 
@@ -40,18 +76,17 @@ local function option_of(self, key)
   local state = lab.state()
   local def, message = archetypes.by_digest(state:network(self.network).digest, state:archetypes())
   if not def then registry.fail(message) end
-  local option = def.endpoint[key]
+  local option = attachment.OPTIONS[key] or def.endpoint[key]
   if not option then return nil end
-  local value = (json.decode(row.options) or {})[key]
+  local value = options_of(row)[key]
   if value == nil then value = (json.decode(row.allocated) or {})[key] end
-  if value == nil then return option.default end
-  return value
+  if value == nil then value = option.default end
+  return options.value(option, value)
 end
 
 function Endpoint.__index(self, key)
   if methods[key] then return methods[key] end
   if fields[key] then return fields[key](self) end
-  if key == "id" then return self.network .. ":" .. self.name end
   return option_of(self, key)
 end
 
@@ -66,19 +101,24 @@ function M.new(network, name)
   return setmetatable({ network = network, name = name }, Endpoint)
 end
 
-local function socket(self)
-  local path, message = lab.socket(self.node)
-  if not path then registry.fail(message) end
-  return path
+-- The agent's socket, for a program.
+local function program_socket(self, what)
+  local row = row_of(self)
+  local kind = kind_of(row)
+  if not attachment.has_namespace(kind) then
+    registry.fail(("endpoint:%s: %s is a %s: programs run behind its interface %s on node %s, not in it; it has " ..
+      "stats, update and delete"):format(what, self.id, kind, interface_of(self, row), row.node))
+  end
+  return (must(lab.socket(row.node)))
 end
 
-function methods:exec(...) return execute.passing(socket(self), self.id, ...) end
+function methods:exec(...) return execute.passing(program_socket(self, "exec"), self.id, ...) end
 
-function methods:run(...) return execute.collecting(socket(self), self.id, ...) end
+function methods:run(...) return execute.collecting(program_socket(self, "run"), self.id, ...) end
 
 function methods:shell()
   local input <close> = stream.fd(0)
-  return execute.run(socket(self), { argv = { os.getenv("SHELL") or "/bin/sh" }, owner = self.id,
+  return execute.run(program_socket(self, "shell"), { argv = { os.getenv("SHELL") or "/bin/sh" }, owner = self.id,
     pty = true, term = os.getenv("TERM") }, { stdin = input,
     stdout = function(bytes) io.stdout:write(bytes) io.stdout:flush() end,
     stderr = function(bytes) io.stderr:write(bytes) end })
@@ -103,12 +143,32 @@ function methods:ping(target, count)
 end
 
 function methods:capture(given)
-  return capture.start("endpoint:capture", self.id, socket(self), self.id, given)
+  return capture.start("endpoint:capture", self.id, (must(lab.socket(self.node))), self.id, given)
+end
+
+function methods:update(changes)
+  local state = lab.state()
+  self.last_change = change.run(state, function()
+    return endpoint_draft.update(state, self.network, self.name, changes)
+  end)
+  return self
+end
+
+function methods:operations()
+  local made = rawget(self, "last_change")
+  return made and draft.performed(lab.state(), made) or {}
+end
+
+function methods:plan(changes)
+  return draft.plan(endpoint_draft.update(lab.state(), self.network, self.name, changes))
 end
 
 function methods:delete()
   return require("nerv.network").get(self.network):delete_endpoints { self.name }
 end
+
+local CHANGES <const> = { name = "options", type = "table", required = true, open = true,
+  text = "mac, mtu, rate, delay, loss and options of the archetype", fields = endpoint_draft.CHANGEABLE }
 
 api.class("endpoint", "an access point to a network", methods, {
   exec = { text = "runs a program in the endpoint, its output to ours; returns {ok=true, exit=0}, or nil, message, "
@@ -124,9 +184,20 @@ api.class("endpoint", "an access point to a network", methods, {
   capture = { text = "captures what passes its interface, from now on; returns a capture, or nil, message, code",
     args = capture.ARGS,
     example = 'local c <close> = h1:capture { filter = "icmp" }\nh1:ping(h2)\nprint(#c:stop().packets)' },
+  update = { text = "changes options in place, its interface stays the one it is; false takes an option away that is "
+    .. "no boolean; returns the endpoint", args = { CHANGES },
+    example = 'h1:update { rate = "10mbit", mtu = 1400 }\nh1:update { rate = false }' },
+  plan = { text = "returns what update would do, an array of {verb=, kind=, key=, owner=, node=}, without doing it",
+    args = { CHANGES }, example = "for _, operation in ipairs(h1:plan { mtu = 1300 }) do print(operation.key) end" },
+  operations = { text = "returns the operations that this object's last update was, as plan returns them",
+    example = "print(#h1:update { mtu = 1300 }:operations())" },
   delete = { text = "deletes the endpoint; returns true", example = "h1:delete()" },
 }, { name = "its name", network = "name of its network", id = "NETWORK:NAME", node = "node on which it is",
-  mac = "its MAC address", netns = "path of its network namespace",
-  state = "active, or the phase of a Change that runs" })
+  kind = "netns, tap, veth or link", mac = "its MAC address; nil for a link that was given none",
+  netns = "path of its network namespace, where it has one",
+  interface = "name of its interface: in its namespace, of a tap or link on its node",
+  stats = "what it has received and sent, as it sees it: rx_ and tx_ packets, bytes, dropped, errors; interface, up, "
+    .. "carrier",
+  state = "active, the phase of a Change that runs, or failed and why" })
 
 return M

@@ -23,7 +23,7 @@ local BATCH <const> = 400
 
 --- @tparam table node what kinds need of the node: see agent.lua
 function M.new(node)
-  return setmetatable({ node = node, have = {}, owned = {}, claims = {}, sequence = 0 }, Engine)
+  return setmetatable({ node = node, have = {}, owned = {}, claims = {}, foreign = {}, sequence = 0 }, Engine)
 end
 
 local function claims_of(need)
@@ -40,6 +40,7 @@ function Engine:note(need, owner)
   end
   entry.need = need
   entry.owners[owner] = true
+  if kinds.get(need.kind).look then self.foreign[need.key] = entry end
   self.owned[owner] = self.owned[owner] or {}
   self.owned[owner][need.key] = entry
   for _, claim in ipairs(claims_of(need)) do self.claims[claim] = entry end
@@ -48,7 +49,7 @@ end
 function Engine:forget(need)
   local entry = self.have[need.key]
   if not entry then return end
-  self.have[need.key] = nil
+  self.have[need.key], self.foreign[need.key] = nil, nil
   for owner in pairs(entry.owners) do
     self.owned[owner][need.key] = nil
     if next(self.owned[owner]) == nil then self.owned[owner] = nil end
@@ -183,6 +184,31 @@ function M.describe_all(plan)
     table.move(listed, 1, #listed, #all + 1, all)
   end
   return all
+end
+
+--- What two owners of several plans would both make, or claim: each plan was made without the others.
+-- @return a message, or nil
+function M.conflict(plans)
+  local makers = {}
+  local function take(what, action)
+    local other = makers[what]
+    makers[what] = action.owner
+    if other and other ~= action.owner then
+      return ("%s: %s is wanted by %s and by %s"):format(action.need.key, what, other, action.owner)
+    end
+  end
+  for _, plan in ipairs(plans) do
+    for _, phase in ipairs(M.PHASES) do
+      for _, action in ipairs(plan[phase]) do
+        local kind = kinds.get(action.need.kind)
+        local message = action.verb == "create" and not kind.shared and take(action.need.key, action)
+        for _, claim in ipairs(action.verb == "create" and kind.claims and kind.claims(action.need.p) or {}) do
+          message = message or take(claim, action)
+        end
+        if message then return message end
+      end
+    end
+  end
 end
 
 --- Joins the plans of several owners: all of one phase before the next; removals across
@@ -390,20 +416,52 @@ function Engine:read(need, snap)
   return p
 end
 
+--- The first need of a set that stands for something which NERV did not make and which is gone.
+-- @return the need and why, or nil
+function Engine:lost(set)
+  for _, need in ipairs(set) do
+    local kind = kinds.get(need.kind)
+    if kind.look then
+      local there, message = kind.look(need.p, self.node)
+      if not there then return need, message end
+    end
+  end
+end
+
+--- Whether an owner has something that rests on what NERV did not make.
+function Engine:has_foreign(owner)
+  for _, entry in pairs(self.foreign) do
+    if entry.owners[owner] then return true end
+  end
+  return false
+end
+
+-- Whether a need is in, on or of another one.
+local function rests_on(need, other)
+  for _, value in pairs(need.p) do
+    if needs.is_need(value) and (value.key == other.key or rests_on(value, other)) then return true end
+  end
+  return false
+end
+
 --- Reads what the owner wants back from the system, so that a plan that follows repairs what
 -- somebody else changed.
 function Engine:verify(owner, set, snap)
   snap = snap or snapshot.new(self.node)
+  local lost = self:lost(set)
   for _, need in ipairs(set) do
     local kind = kinds.get(need.kind)
     local entry = self.have[need.key]
     if entry or not kind.shared then
-      local p = self:read(need, snap)
+      -- Where a namespace was there may be a stranger's, with things of the same names.
+      local hidden = lost and rests_on(need, lost)
+      local p = not hidden and self:read(need, snap) or nil
       local owners = entry and entry.owners or {}
       owners[owner] = true
       if entry then self:forget(entry.need) end
       for name in pairs(p and owners or {}) do self:note(needs.make(need.kind, p, name), name) end
-      local debris = not p and kind.debris and kind.debris(need.p, snap, self.node)
+      local clear = not p and (not hidden or kind.name == "link") and kind.debris
+      local debris = clear and clear(need.p, snap, self.node)
       if debris then batch.run(debris) end
     end
   end

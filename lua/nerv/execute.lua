@@ -5,7 +5,7 @@ local process <const> = require "nerv.process"
 local cgroup <const> = require "nerv.cgroup"
 local json <const> = require "nerv.json"
 local task <const> = require "nerv.task"
-local kinds <const> = require "nerv.kinds"
+local place <const> = require "nerv.agent.place"
 
 local M = {}
 
@@ -40,14 +40,18 @@ end
 
 local function spawn_options(agent, request)
   local id = request.owner or "node"
+  local namespace, problem, reason
+  if request.owner then
+    namespace, problem, reason = place.namespace(agent, request.owner)
+    if not namespace then return nil, problem, reason end
+  end
   local group = agent.node.cgroup .. "/endpoints/" .. id
   local good, message, code = cgroup.create(group)
   if not good then return nil, message, code end
   return { argv = request.argv, cgroup = group, cwd = request.cwd, session = true,
     add_env = { NERV_STATE = agent.instance.state_dir, NERV_NODE = agent.name,
       NERV_ENDPOINT = request.owner or "", TERM = request.term or "dumb" },
-    netns = request.owner and kinds.get("netns").path({ id = request.owner }, agent.node) or nil,
-    pty = request.pty or nil, stdin = not request.pty and "pipe" or nil,
+    netns = namespace, pty = request.pty or nil, stdin = not request.pty and "pipe" or nil,
     stdout = not request.pty and "pipe" or nil, stderr = not request.pty and "pipe" or nil }
 end
 

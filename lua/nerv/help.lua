@@ -1,6 +1,7 @@
 --- help: what there is, from the same tables that check the arguments.
 local api <const> = require "nerv.api"
 local archetypes <const> = require "nerv.archetype"
+local attachment <const> = require "nerv.attachment"
 local command <const> = require "nerv.command"
 local json <const> = require "nerv.json"
 local kinds <const> = require "nerv.kinds"
@@ -151,6 +152,7 @@ local function archetype_text(name)
   local parts = { wrapped(("archetype %s: "):format(name), def.summary) }
   section(parts, "network options", option_rows(def.network))
   section(parts, "endpoint options", option_rows(def.endpoint))
+  if not def.internal then section(parts, "options of every endpoint", option_rows(attachment.OPTIONS)) end
   return join(parts)
 end
 

@@ -1,4 +1,5 @@
 --- What there is, in detail, as records: networks, endpoints, and their interfaces as the nodes have them now.
+local attachment <const> = require "nerv.attachment"
 local draft <const> = require "nerv.draft"
 local lab <const> = require "nerv.lab"
 local options <const> = require "nerv.options"
@@ -51,16 +52,19 @@ function M.endpoints(net)
 end
 
 --- What an endpoint's record holds, in this order.
-M.ENDPOINT = { "name", "node", "state", "mac", "address", "options", "netns", "interfaces" }
+M.ENDPOINT = { "name", "kind", "node", "state", "mac", "address", "options", "netns", "interfaces" }
+
+-- Options that have a place of their own in the record.
+local OWN <const> = { kind = true, mac = true, address = true, netns = true, interface = true }
 
 local function details(e, def, interfaces)
   local values = {}
-  for name in pairs(def.endpoint) do
-    if name ~= "address" and name ~= "mac" then values[name] = e[name] end
+  for name in pairs(options.join(def.endpoint, attachment.OPTIONS)) do
+    if not OWN[name] then values[name] = e[name] end
   end
   for _, one in ipairs(interfaces) do one.name, one.node = nil, nil end
-  return { name = e.id, node = e.node, state = e.state, mac = e.mac, address = e.address, netns = e.netns,
-    options = next(values) and values, interfaces = interfaces }
+  return { name = e.id, kind = e.kind, node = e.node, state = e.state, mac = e.mac, address = e.address,
+    netns = e.netns, options = next(values) and values, interfaces = interfaces }
 end
 
 local function definition(name)

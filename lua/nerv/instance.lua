@@ -1,6 +1,7 @@
 --- Instances: how one begins, and how everything that a dead one left is removed.
 local context <const> = require "nerv.context"
 local file <const> = require "nerv.file"
+local interface <const> = require "nerv.kinds.interface"
 local cgroup <const> = require "nerv.cgroup"
 local digest <const> = require "nerv.digest"
 local link <const> = require "nerv.link"
@@ -90,6 +91,7 @@ function M.clean_remains(id)
   for _, name in ipairs(file.list(run_dir .. "/nodes") or {}) do M.clean(run_dir .. "/nodes/" .. name) end
   remove_data_planes(run_dir)
   for _, path in ipairs(netns.list(run_dir .. "/ns") or {}) do netns.delete { path = path } end
+  interface.restore_all(run_dir)
   remove_links(id)
   file.umount(run_dir .. "/bpf", { lazy = true })
   local good, message, code = file.remove_tree(run_dir)

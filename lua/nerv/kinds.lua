@@ -17,6 +17,9 @@
 --   call:   create(list, node), change(list, node), remove(list, node) over lists of
 --           { need =, old = }; return true, or nil, message, code, index
 --   read(p, snapshot, node)   the properties that the system has, or nil
+--   look(p, node)             for what NERV did not make: a text that differs when it is another one;
+--                             nil and a message while it is gone. create() and read() note it in
+--                             node.seen, by the need's key
 --   debris(p, snapshot, node) operations that clear the way for what read() did not find, or nil
 --   list(snapshot, node)      array of { owner =, key =, p = }: all that carry this instance's mark,
 --                             with what a removal needs of their properties; owner is nil
@@ -32,8 +35,8 @@ local registry <const> = require "nerv.registry"
 
 local M = {}
 
-local built_in <const> = { "netns", "link", "address", "route", "neighbour", "sysctl", "qdisc", "nat", "instance",
-  "file", "service", "switch", "switch_port", "entry" }
+local built_in <const> = { "netns", "foreign_netns", "link", "interface", "address", "route", "neighbour", "sysctl",
+  "qdisc", "redirect", "nat", "instance", "file", "service", "switch", "switch_port", "entry" }
 local known = {}
 
 --- Adds a kind.

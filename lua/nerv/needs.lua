@@ -6,6 +6,7 @@
 -- path from it. A field that only the system knows is a placeholder: handing it on makes the
 -- receiver wait; computing with it raises.
 local runtime <const> = require "nerv.runtime"
+local attachment <const> = require "nerv.attachment"
 local kinds <const> = require "nerv.kinds"
 local archetypes <const> = require "nerv.archetype"
 local options <const> = require "nerv.options"
@@ -154,24 +155,52 @@ end
 
 local need_functions <const> = {}
 
--- An endpoint of a composed network, by one of its archetype's functions.
+-- What an endpoint of a component may be given: the component's own options and those of every endpoint.
+local descriptions <const> = setmetatable({}, { __mode = "k" })
+
+local function endpoint_options(def)
+  descriptions[def] = descriptions[def] or options.join(def.endpoint, attachment.OPTIONS)
+  return descriptions[def]
+end
+
+-- How the outer endpoint is attached holds for the inner one, unless the archetype says otherwise.
 local function child_call(child, f, given)
   local def <const> = child.def
+  local outer <const> = current.endpoint
   local name = given.name
   given = options.join(given)
   given.name = nil
-  local ep = checked_options("endpoint of " .. child.net.path, def.endpoint, given)
-  local id = current.endpoint and current.id or child.net.path .. ":" .. tostring(name)
-  ep.name = current.endpoint and current.endpoint.name or name
-  ep.id = id
-  ep.mac = ep.mac or current.endpoint and current.endpoint.mac
-  return with_scope(derived { id = id, path = child.net.path }, f, need_functions, child.net, ep)
+  local ep = checked_options("endpoint of " .. child.net.path, endpoint_options(def), given)
+  for option in pairs(outer and attachment.OPTIONS or {}) do
+    if ep[option] == nil then ep[option] = outer[option] end
+  end
+  ep.name = outer and outer.name or name
+  ep.id = outer and current.id or child.net.path .. ":" .. tostring(name)
+  ep.identity = outer and outer.identity
+  return with_scope(derived { id = ep.id, path = child.net.path, endpoint = ep }, f, need_functions, child.net, ep)
 end
 
 local function child_endpoint(child, given) return child_call(child, child.def.on_endpoint, given) end
 
 local function child_member(child, given)
   if child.def.on_member then child_call(child, child.def.on_member, given) end
+end
+
+-- need.attachment{ master =, mtu =, loopback =, ipv6 = }: what joins the endpoint to a link; see attachment.lua.
+local ATTACHMENT <const> = {
+  master = { type = "any", required = true, doc = "link that the endpoint is to be a port of" },
+  mtu = { type = "mtu", doc = "the network's MTU" },
+  loopback = { type = "boolean", default = false, doc = "bring up `lo` in a namespace of its own" },
+  ipv6 = { type = "boolean", default = false, doc = "turn IPv6 on in its namespace, or on its interface there" },
+}
+
+local function attach(p)
+  if not current.endpoint then complain("need.attachment: it is for endpoints") end
+  local checked = checked_options("need.attachment", ATTACHMENT, p)
+  current.set.attached = true
+  local made, message = attachment.needs(need_functions, current.endpoint, checked)
+  if not made then complain(message) end
+  return made
 end
 
 --- need.network{ archetype =, name =, ... }: the needs of a composed network.
@@ -199,6 +228,7 @@ end
 setmetatable(need_functions, {
   __index = function(_, name)
     if name == "network" then return compose end
+    if name == "attachment" then return attach end
     if not kinds.get(name) then
       complain(("there is no need of kind '%s'%s"):format(tostring(name),
         suggest(name, kinds.names())))
@@ -266,6 +296,10 @@ function M.endpoint(def, net, ep)
     local made, message
     if f then made, message = evaluate(what, scope, f, net, ep) end
     if f and not made then return nil, message end
+  end
+  local special = ep.node == net.node and not set.attached and attachment.special(ep)
+  if special then
+    return nil, ("%s: the archetype attaches endpoints in its own way: it has no option '%s'"):format(what, special)
   end
   return set
 end

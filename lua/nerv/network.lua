@@ -7,6 +7,7 @@ local registry <const> = require "nerv.registry"
 local capture <const> = require "nerv.capture"
 local change <const> = require "nerv.change"
 local draft <const> = require "nerv.draft"
+local endpoint_draft <const> = require "nerv.endpoint_draft"
 local json <const> = require "nerv.json"
 local lab <const> = require "nerv.lab"
 local options <const> = require "nerv.options"
@@ -15,19 +16,6 @@ local protocol <const> = require "nerv.protocol"
 local M = {}
 local Network = { __name = "network" }
 local fail <const>, must <const> = registry.fail, draft.must
-
-local function performed(state, uuid)
-  local all = {}
-  local row = state.rows.Change[uuid]
-  for _, node in ipairs(row and row.nodes or {}) do
-    local reply = must(protocol.call(must(lab.socket(node)), { call = "operations", change = uuid }))
-    for _, operation in ipairs(reply.operations) do
-      operation.node = node
-      all[#all + 1] = operation
-    end
-  end
-  return all
-end
 
 local Endpoint = require "nerv.endpoint"
 
@@ -94,7 +82,7 @@ end
 function methods:endpoint(spec)
   local state = lab.state()
   local specs, many = as_list(spec, "network:endpoint")
-  self.last_change = change.run(state, function() return draft.endpoints(state, self.name, specs) end)
+  self.last_change = change.run(state, function() return endpoint_draft.create(state, self.name, specs) end)
   local result = {}
   for i, one in ipairs(specs) do result[i] = Endpoint.new(self.name, one.name) end
   if many then return result end
@@ -135,7 +123,7 @@ end
 function methods:plan(verb, argument)
   local state = lab.state()
   local drafts <const> = {
-    endpoint = function() return draft.endpoints(state, self.name, (as_list(argument, "network:plan"))) end,
+    endpoint = function() return endpoint_draft.create(state, self.name, (as_list(argument, "network:plan"))) end,
     update = function() return draft.update(state, self.name, argument) end,
     delete = function() return draft.delete(state, self.name) end,
     delete_endpoints = function() return draft.delete(state, self.name, argument or {}) end,
@@ -144,7 +132,7 @@ function methods:plan(verb, argument)
 end
 
 function methods:operations()
-  return self.last_change and performed(lab.state(), self.last_change) or {}
+  return self.last_change and draft.performed(lab.state(), self.last_change) or {}
 end
 
 function methods:capture(given)
@@ -201,7 +189,7 @@ local OPERATIONS <const> = "array of {verb=, kind=, key=, owner=, node=}"
 
 api.class("network", "a virtual network", methods, {
   endpoint = { text = "creates an endpoint, or all of an array of options in one change; returns it, or an array",
-    args = open_options(draft.ENDPOINT),
+    args = open_options(endpoint_draft.OPTIONS),
     example = [[
 local h3 = blue:endpoint { name = "h3" }
 local more = blue:endpoint { { name = "h4" }, { name = "h5", address = "10.1.0.77" } }

@@ -1,6 +1,7 @@
 --- What commands that change networks have in common: the dry run, how its operations are shown, which options
 -- there are.
 local draft <const> = require "nerv.draft"
+local endpoint_draft <const> = require "nerv.endpoint_draft"
 local lab <const> = require "nerv.lab"
 local options <const> = require "nerv.options"
 local suggest <const> = require "nerv.suggest"
@@ -23,7 +24,7 @@ function M.network_options(def) return options.join(def.network, { home = draft.
 --- The options of a network's endpoints, without their name.
 function M.endpoint_options(name)
   local state = lab.state()
-  local description = options.join(draft.definition(state, state:network(name)).endpoint, draft.ENDPOINT)
+  local description = endpoint_draft.description(draft.definition(state, state:network(name)))
   description.name = nil
   return description
 end

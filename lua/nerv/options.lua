@@ -44,6 +44,23 @@ local function ip(reader, family)
   end
 end
 
+-- A number, or a text of a number and a unit.
+local function measure(value, units)
+  if type(value) == "number" then return value end
+  local number, unit = tostring(value):lower():match("^(%d+%.?%d*)(%D+)$")
+  return number and units[unit] and tonumber(number) * units[unit] or nil
+end
+
+local TIMES <const> = { s = 1, ms = 1e-3, us = 1e-6 }
+local SHARES <const> = { ["%"] = 0.01 }
+
+-- How a value that may be written in several ways is read.
+local readers <const> = {
+  rate = M.rate,
+  duration = function(value) return measure(value, TIMES) end,
+  share = function(value) return measure(value, SHARES) end,
+}
+
 local function of_type(name, text)
   return function(v)
     if type(v) == name then return true end
@@ -118,6 +135,24 @@ local types <const> = {
     if rate then return true end
     return nil, message
   end },
+  duration = { "a time: seconds, or \"10ms\", \"250us\"", function(v)
+    local seconds = readers.duration(v)
+    if seconds and seconds >= 0 and seconds <= 3600 then return true end
+    return nil, "seconds are expected, or a text such as \"10ms\", 3600 s at most"
+  end },
+  share = { "a share: 0 to 1, or \"2.5%\"", function(v)
+    local share = readers.share(v)
+    if share and share >= 0 and share <= 1 then return true end
+    return nil, "a number from 0 to 1 is expected, or a text such as \"2.5%\""
+  end },
+  interface = { "name of an interface, 1 to 15 characters", function(v)
+    if type(v) == "string" and #v <= 15 and v:find("^[^%s/:%%]+$") and v ~= "." and v ~= ".." then return true end
+    return nil, "an interface name is expected: 1 to 15 characters, no '/', ':', '%' or blank"
+  end },
+  user = { "name or number of a user or group", function(v)
+    if type(v) == "string" and v ~= "" or math.type(v) == "integer" and v >= 0 then return true end
+    return nil, "a name or a number is expected"
+  end },
   table = { "a table", of_type("table", "a table") },
   list = { "an array", of_type("table", "an array") },
 }
@@ -169,9 +204,10 @@ function M.problem(description)
   end
 end
 
---- A value as an archetype sees it: a rate as a number, whatever it was written as.
+--- A value as an archetype sees it: a rate, a duration or a share as a number, whatever it was written as.
 function M.value(option, value)
-  if option.type == "rate" and value ~= nil then return (M.rate(value)) end
+  local reader = readers[option.type]
+  if reader and value ~= nil then return (reader(value)) end
   return value
 end
 
@@ -199,13 +235,12 @@ function M.check(what, description, values)
     end
     result[key] = M.value(option, value)
   end
-  for _, key in ipairs(sorted_keys(description)) do
-    local option = description[key]
+  local missing
+  for key, option in pairs(description) do
     if result[key] == nil then result[key] = option.default end
-    if option.required and result[key] == nil then
-      return nil, ("%s: option '%s' is missing (%s)"):format(what, key, option.doc)
-    end
+    if option.required and result[key] == nil and (not missing or key < missing) then missing = key end
   end
+  if missing then return nil, ("%s: option '%s' is missing (%s)"):format(what, missing, description[missing].doc) end
   return result
 end
 

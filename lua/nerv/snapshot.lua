@@ -3,6 +3,7 @@
 local link <const> = require "nerv.link"
 local address <const> = require "nerv.address"
 local route <const> = require "nerv.route"
+local filter <const> = require "nerv.filter"
 local neighbour <const> = require "nerv.neighbour"
 local qdisc <const> = require "nerv.qdisc"
 local sysctl <const> = require "nerv.sysctl"
@@ -77,6 +78,12 @@ function Snapshot:nftables(ns)
       table.insert(tables[name], object)
     end
     return tables
+  end)
+end
+
+function Snapshot:filters(ns, name)
+  return self:once("filters " .. name, ns, function()
+    return filter.list { netns = ns, link = name, parent = "ingress" } or {}
   end)
 end
 

@@ -190,6 +190,18 @@ local merged = engine.merge { assert(e:plan("one", {})), assert(e:plan("two", {}
 tap.eq(texts(merged), { "sweep: remove test_top y", "sweep: remove test_thing x", "sweep: remove test_thing z" },
   "removals of several owners go by rank")
 
+-- what several owners want at once
+do
+  fresh()
+  local function of(owner, f) return assert(e:plan(owner, set_of(owner, f))) end
+  local one = of("one", function(need) need.test_thing { name = "x", place = 7 } end)
+  tap.eq({ engine.conflict { one, of("two", function(need) need.test_thing { name = "y" } end) } }, {}, "two things of two owners")
+  tap.eq(engine.conflict { one, of("two", function(need) need.test_thing { name = "x" } end) },
+    "test_thing x: test_thing x is wanted by one and by two", "one thing of two owners")
+  tap.eq(engine.conflict { one, of("two", function(need) need.test_thing { name = "y", place = 7 } end) },
+    "test_thing y: place 7 is wanted by one and by two", "one claim of two owners")
+end
+
 -- what fails behind something that goes by itself
 fresh()
 apply("o", function(need)

@@ -14,6 +14,8 @@ local good <const> = {
   table = { {}, { 1 } }, list = { {}, { 1 } }, any = { 1, "x", false, {} }, bytes = { "", "a\0b" }, number = { 0, -1.5, 1 / 0 }, ["function"] = { print },
   network = { "blue" }, endpoint = { "h1", "blue:h1" }, node = { "pm1" }, archetype = { "ip" }, file = { "/tmp/x", "" },
   netns = { "blue", "/proc/1/ns/net", 1 }, seconds = { 0, 0.5, 10 }, choice = { "red", "green" },
+  duration = { 0, 0.5, 3600, "10ms", "1.5s", "250us", "0s" }, share = { 0, 0.5, 1, "0%", "2.5%", "100%" },
+  interface = { "eth0", "a", "enp0s31f6.100-x" }, user = { "nobody", 0, 65534 },
 }
 local choices <const> = { "red", "green" }
 local bad <const> = {
@@ -27,6 +29,9 @@ local bad <const> = {
   any = {}, bytes = { 1, true, {} }, number = { "1", true, {} }, ["function"] = { "print", 1, {} }, network = { 1, {}, true },
   endpoint = { 1, {}, true }, node = { 1, {}, true }, archetype = { "", "a/b", 1 }, file = { 1, {}, true }, netns = { 1.5, {}, true },
   seconds = { -1, 1 / 0, 0 / 0, "1", {} }, choice = { "rde", "", 1, true },
+  duration = { -1, 3601, 0 / 0, "10", "ms", "-1ms", "1 ms", "1h", "4000s", true, {} },
+  share = { -0.1, 1.1, 0 / 0, "101%", "%", "0.5", "-1%", true, {} },
+  interface = { "", "a b", "a/b", "a:b", "a%d", ".", "..", ("a"):rep(16), 1, true }, user = { "", -1, 1.5, true, {} },
 }
 for _, name in ipairs(options.type_names()) do
   tap.ok(good[name] and bad[name], "type " .. name .. " has cases here")

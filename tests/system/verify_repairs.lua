@@ -113,7 +113,10 @@ expect(qdisc.delete { netns = trunk, link = "pm2", parent = "root" })
 tap.eq(#tb.network:verify(), 1, "a trunk link's shaping, too")
 expect(qdisc.delete { netns = trunk, link = "pm2", parent = "root" })
 expect(qdisc.add { netns = trunk, link = "pm2", kind = "tbf", rate = 1000000, burst = 3200, latency = 0.025 })
-tap.eq(#tb.network:verify(), 2, "and its rate, which takes a new one")
+tap.eq(#tb.network:verify(), 1, "and somebody else's, whose place it takes")
+expect(qdisc.set { netns = trunk, link = "pm2", kind = "tbf", handle = "1:", rate = 2000000, burst = 3200, latency = 0.025 })
+tap.eq(system.texts(tb.network:verify()), { lab.here() .. ": change qdisc link testbed/pm2/trunk0 peer of testbed" },
+  "and its rate, in place")
 tap.eq(tb.network:verify(), {}, "then nothing is left to do")
 tap.ok(h1:ping(h2), "the endpoints reach each other")
 

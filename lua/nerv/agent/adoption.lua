@@ -97,7 +97,7 @@ function M.run(self)
   local wanted, broken = read_networks(self)
   remove_strangers(self, broken)
   for name, sets in pairs(wanted) do
-    good, message = apply(self, sets)
+    good, message = apply(self, self:without_lost(sets, {}))
     if not good then broken[name] = message end
   end
   for name, why in pairs(broken) do

@@ -1,4 +1,6 @@
 --- The calls that an agent answers on its socket; see protocol.lua.
+local attach <const> = require "nerv.agent.attach"
+local place <const> = require "nerv.agent.place"
 local desired <const> = require "nerv.desired"
 local engine <const> = require "nerv.engine"
 local file <const> = require "nerv.file"
@@ -45,6 +47,20 @@ return function(self)
       return { operations = engine.describe_all(plan) }
     end)
   end
+
+  function calls.attach(request)
+    local identities = {}
+    for _, ep in ipairs(request.endpoints) do
+      local good, identity = attach(self, ep)
+      if not good then
+        return nil, ("endpoint %s: node %s: %s"):format(ep.id, self.name, identity), "EINVAL"
+      end
+      identities[ep.id] = identity
+    end
+    return { identities = identities }
+  end
+
+  function calls.stats(request) return place.stats(self, request.owner) end
 
   function calls.operations(request)
     return { operations = self.journal[request.change] or {} }

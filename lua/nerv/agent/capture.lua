@@ -5,6 +5,7 @@
 -- the kernel drops, and counts, what finds no room: nothing is gathered here.
 local json <const> = require "nerv.json"
 local kinds <const> = require "nerv.kinds"
+local place <const> = require "nerv.agent.place"
 local packet <const> = require "nerv.packet"
 local protocol <const> = require "nerv.protocol"
 local runtime <const> = require "nerv.runtime"
@@ -19,7 +20,7 @@ local BATCH <const> = 256
 local function links_of(agent, owner)
   local entries, needs = {}, {}
   for _, entry in pairs(agent.engine.owned[owner] or {}) do
-    if entry.need.kind == "link" then entries[#entries + 1] = entry end
+    if entry.need.kind == "link" or entry.need.kind == "interface" then entries[#entries + 1] = entry end
   end
   table.sort(entries, function(a, b) return a.sequence < b.sequence end)
   for i, entry in ipairs(entries) do needs[i] = entry.need end
@@ -30,12 +31,15 @@ end
 -- is its bridge.
 local function interface_of(agent, request)
   if not request.owner then return request.interface end
-  local link <const> = kinds.get "link"
   local is_endpoint <const> = request.owner:find(":", 1, true)
+  if is_endpoint then
+    local _, message, code = place.namespace(agent, request.owner)
+    if code == "ENOENT" then return nil, message, code end
+  end
   for _, need in ipairs(links_of(agent, request.owner)) do
-    local name = link.ifname(need.p, agent.node)
-    if request.interface == name or not request.interface and (is_endpoint or need.p.kind == "bridge") then
-      return name, need.p.netns and agent.node.namespace_path(need.p.netns) or nil
+    local where = kinds.get(need.kind).place(need.p, agent.node)
+    if request.interface == where.name or not request.interface and (is_endpoint or need.p.kind == "bridge") then
+      return where.name, where.netns
     end
   end
   return nil, ("%s has no interface %s here"):format(request.owner, request.interface or "that frames pass"), "ENODEV"

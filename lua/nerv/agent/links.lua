@@ -18,7 +18,18 @@ local function state_of(have)
   return have.carrier and "up" or "no carrier"
 end
 
-local function shown(owner, p, node, snap)
+-- An existing interface that an endpoint has is as it is; what shapes one is no interface of the endpoint.
+local function is_interface(need)
+  return need.kind == "interface" or need.kind == "link" and need.p.kind ~= "ifb"
+end
+
+local function shown(owner, need, node, snap)
+  local p = need.p
+  if need.kind == "interface" then
+    local have = snap:link(nil, p.name)
+    return { owner = owner, kind = have and have.kind, interface = p.name, bridge = have and have.master,
+      mtu = have and have.mtu, state = state_of(have) }
+  end
   local name, where = near_end(p, node)
   local have = snap:link(where, name)
   local inside = p.netns and p.peer
@@ -33,10 +44,10 @@ end
 function M.list(agent, network)
   local snap, list = snapshot.new(agent.node), {}
   for _, entry in pairs(agent.engine.have) do
-    for owner in pairs(entry.need.kind == "link" and entry.owners or {}) do
+    for owner in pairs(is_interface(entry.need) and entry.owners or {}) do
       local net = owner:match("^([^:]+):")
       if net and (not network or net == network) then
-        list[#list + 1] = shown(owner, entry.need.p, agent.node, snap)
+        list[#list + 1] = shown(owner, entry.need, agent.node, snap)
       end
     end
   end

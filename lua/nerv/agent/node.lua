@@ -11,7 +11,7 @@ local M = {}
 function M.new(agent, log)
   local inst = agent.instance
   local node = { instance = inst.id, seed = inst.seed, run_dir = inst.run_dir, name = agent.name, log = log,
-    cgroup = agent.cgroup, switches = {} }
+    cgroup = agent.cgroup, switches = {}, seen = {} }
 
   function node.alias(owner) return ("nerv:%s:%s"):format(inst.id, owner) end
   function node.owner_of_alias(alias)

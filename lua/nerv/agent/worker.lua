@@ -17,6 +17,8 @@ Worker.__index = Worker
 
 -- Seconds before a failing need is tried again, first and at most.
 local RETRY_FIRST <const>, RETRY_MAX <const> = 1, 60
+-- Seconds between two looks at what NERV did not make.
+local LOOK <const> = 2
 -- Seconds before a report is tried again that did not reach the database.
 local REPORT_AGAIN <const> = 0.2
 
@@ -98,7 +100,23 @@ function Worker:plan(wanted)
     if not plan then return nil, message end
     plans[i] = plan
   end
+  local conflict = engine.conflict(plans)
+  if conflict then return nil, conflict end
   return engine.merge(plans)
+end
+
+--- Leaves out owners whose foreign things are gone: those wait until these are back, and hold up nobody
+-- else. Who is named must not be left out.
+-- @tparam table named owner -> true
+-- @return the others; or nil and a message
+function Worker:without_lost(wanted, named)
+  local present = {}
+  for _, one in ipairs(wanted) do
+    local lost, why = self.engine:lost(one.set)
+    if lost and named[one.owner] then return nil, ("%s: %s"):format(one.owner, why) end
+    if lost then self:retry_later { one } else present[#present + 1] = one end
+  end
+  return present
 end
 
 -- Facts that a function asked for and that are there now.
@@ -153,6 +171,13 @@ local function remaining(plan, done)
   return false
 end
 
+-- Owners that a change makes or changes.
+local function named_in(objects)
+  local named = {}
+  for _, object in ipairs(objects) do named[object.owner] = true end
+  return named
+end
+
 --- Applies one phase of a change on this node.
 -- @tparam string due the phase: the row itself may move on meanwhile
 -- @return the report for it
@@ -172,6 +197,8 @@ function Worker:phase(change, due)
       end
     end
   end
+  wanted, message = self:without_lost(wanted, due ~= "undo" and due ~= "sweep" and named_in(objects) or {})
+  if not wanted then return "failed: " .. message end
   local plan
   plan, message = self:plan(wanted)
   if not plan then return "failed: " .. message end
@@ -254,10 +281,15 @@ function Worker:retry_later(wanted)
   end
 end
 
+--- The same, at once.
+function Worker:retry_now(owner)
+  self.retries[owner] = { delay = RETRY_FIRST, at = runtime.now() }
+end
+
 local function retry(self)
   for owner, r in pairs(self.retries) do
     if runtime.now() >= r.at then
-      local good, message = self:exclusive(self.converge, { owner })
+      local good, message = self:exclusive(self.converge, { owner }, self.engine:has_foreign(owner))
       if good then
         self.retries[owner] = nil
         status(self, owner, "active", "")
@@ -274,8 +306,9 @@ end
 --- Makes owners equal to their rows in one go, after reading them back from the system.
 -- @return the described operations, or nil and a message
 function Worker:converge(owners, verify)
-  local objects, own = {}, nil
+  local objects, own, named = {}, nil, {}
   for _, owner in ipairs(owners) do
+    named[owner] = true
     local _, endpoint = split(owner)
     if owner == "node " .. self.name then
       own = true
@@ -293,6 +326,8 @@ function Worker:converge(owners, verify)
     local snap = snapshot.new(self.node)
     for _, one in ipairs(wanted) do self.engine:verify(one.owner, one.set, snap) end
   end
+  wanted, message = self:without_lost(wanted, named)
+  if not wanted then return nil, message end
   local plan
   plan, message = self:plan(wanted)
   if not plan then return nil, message end
@@ -300,6 +335,23 @@ function Worker:converge(owners, verify)
   good, message = self.engine:apply_all(plan)
   if not good then return nil, message end
   return engine.describe_all(plan)
+end
+
+-- Looks whether what NERV did not make, and endpoints rest on, is still there and the same. Where it is
+-- not, its owner is made anew from what is there, and until that succeeds it is shown as failed.
+function Worker:look_around()
+  local now = runtime.now()
+  if next(self.engine.foreign) == nil or now - (self.looked or 0) < LOOK then return end
+  self.looked = now
+  local needs = {}
+  for key, entry in pairs(self.engine.foreign) do needs[key] = entry.need end
+  for key, need in pairs(needs) do
+    local entry, found = self.engine.foreign[key], kinds.get(need.kind).look(need.p, self.node) or "gone"
+    if entry and found ~= self.node.seen[key] then
+      self.node.seen[key] = found
+      self:retry_now(next(entry.owners))
+    end
+  end
 end
 
 -- What is remembered of Changes goes with their rows.
@@ -329,10 +381,11 @@ function Worker:follow()
       self.reported[change._uuid .. phase] = change._uuid
       report(self, change, phase, text)
     end
+    self:look_around()
     retry(self)
     forget_old(self)
     publish.run(self.state, self.node, self.engine)
-    if #due == 0 then watch:all(next(self.retries) and 0.5 or 5) end
+    if #due == 0 then watch:all(next(self.retries) and 0.5 or next(self.engine.foreign) and LOOK or 5) end
   end
 end
 

@@ -37,7 +37,7 @@ local function update_endpoint(e, given, dry_run)
   if not changes then return nil, message end
   changes = options.join(changes, gone)
   if dry_run then return e:plan(changes) end
-  e:update(changes)
+  return e:update(changes):operations()
 end
 
 return {

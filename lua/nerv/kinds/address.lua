@@ -24,7 +24,12 @@ return {
     op.proto = PROTO
     return { { "address.add", op } }
   end,
-  remove = function(p, node) return { { "address.delete", where(p, node) } } end,
+  -- The kernel would take the others of the same range along, unless it is told to promote the next one.
+  remove = function(p, node)
+    local op = where(p, node)
+    return { { "sysctl.set", { netns = op.netns, value = "1",
+      name = ("net.ipv4.conf.%s.promote_secondaries"):format(op.link:gsub("%.", "/")) } }, { "address.delete", op } }
+  end,
   read = function(p, snapshot, node)
     local w = where(p, node)
     for _, have in ipairs(snapshot:addresses(w.netns, w.link)) do

@@ -10,9 +10,10 @@ local M = { name = "link", text = "a network interface; a veth with both of its 
 
 M.properties = {
   id = { doc = "owner; by default who wants it" },
-  kind = { doc = "veth, bridge, or another type of link that the kernel knows", required = true },
+  kind = { doc = "veth, bridge, tap, or another type of link that the kernel knows", required = true },
   name = { doc = "name: inside a namespace as it stands, else the interface's name is derived from it",
     required = true },
+  interface = { doc = "in the node's namespace: the interface's name, instead of a derived one" },
   netns = { doc = "namespace it is in; by default the node's own" },
   mac = { doc = "MAC address" },
   mtu = { doc = "MTU in bytes" },
@@ -20,14 +21,21 @@ M.properties = {
   master = { doc = "bridge it is a port of" },
   stp = { doc = "of a bridge: spanning tree protocol" },
   peer = { doc = "of a veth: the other end { name, netns, mac, master, up }" },
+  owner = { doc = "of a tap: user who may open it" },
+  owner_group = { doc = "of a tap: group that may open it" },
+  vnet_header = { doc = "of a tap: frames carry a virtio header" },
+  multi_queue = { doc = "of a tap: it may be opened several times" },
   group = { doc = "link group, which lets many be deleted at once" },
 }
-M.fixed = { "kind" }
+M.fixed = { "kind", "interface", "owner", "owner_group", "vnet_header", "multi_queue" }
 M.facts = { "ifindex" }
 
 function M.key(p)
   return p.netns and p.netns.id .. "/" .. p.name or p.id .. "/" .. p.name
 end
+
+--- A name in the node's namespace that was chosen by somebody can be taken.
+function M.claims(p) return p.interface and { "interface " .. p.interface } or {} end
 
 local alphabet <const> = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -46,7 +54,7 @@ end
 
 --- Name of the interface itself.
 function M.ifname(p, node)
-  return p.netns and p.name or derived(node, p.id, p.name)
+  return p.interface or p.netns and p.name or derived(node, p.id, p.name)
 end
 
 --- Name of a veth's other end.
@@ -64,30 +72,47 @@ local function path_of(ns, node) return ns and netns_kind.path(ns.p, node) or ni
 
 local function master_name(master, node) return master and M.ifname(master.p, node) or nil end
 
+--- Where the interface is: { name =, netns = path or nil }.
+function M.place(p, node) return { name = M.ifname(p, node), netns = path_of(p.netns, node) } end
+
+--- Where a veth's other end is.
+function M.peer_place(p, node) return { name = M.peer_name(p, node), netns = path_of(p.peer.netns, node) } end
+
 local function alias(p, node) return node.alias(p.id) end
 
 -- The two ends of a veth as the kernel is told of them: `near` is made in the message's
 -- own namespace, and is the one in the node's namespace when only one is.
 local function ends(p, node)
   local main = { name = M.ifname(p, node), netns = path_of(p.netns, node), mac = p.mac,
-    mtu = p.mtu, up = p.up, master = master_name(p.master, node), part = "main" }
+    mtu = p.mtu, up = p.up, master = master_name(p.master, node), part = "main",
+    foreign = p.netns and p.netns.kind ~= "netns" }
   local peer = { name = M.peer_name(p, node), netns = path_of(p.peer.netns, node), mac = p.peer.mac,
     mtu = p.mtu, up = p.peer.up or false, master = master_name(p.peer.master, node), part = "peer" }
   if main.netns and not peer.netns then return peer, main end
   return main, peer
 end
 
-local function disable_ipv6(ops, name, ns)
-  ops[#ops + 1] = { "sysctl.set", { netns = ns, value = "1",
-    name = ("net.ipv6.conf.%s.disable_ipv6"):format(name:gsub("%.", "/")) } }
+-- The least MTU with which the kernel has IPv6 on an interface.
+local IPV6_MTU <const> = 1280
+
+local function disable_ipv6(ops, e)
+  if (e.mtu or IPV6_MTU) < IPV6_MTU then return end
+  ops[#ops + 1] = { "sysctl.set", { netns = e.netns, value = "1",
+    name = ("net.ipv6.conf.%s.disable_ipv6"):format(e.name:gsub("%.", "/")) } }
 end
 
 local function bring_up(ops, e)
   if e.up then ops[#ops + 1] = { "link.set", { name = e.name, netns = e.netns, up = true } } end
 end
 
+-- The one end of what is no veth.
+local function single_end(p, node)
+  return { name = M.ifname(p, node), netns = path_of(p.netns, node), mac = p.mac, mtu = p.mtu, up = p.up,
+    master = master_name(p.master, node) }
+end
+
 -- Interfaces in the node's namespace never speak IPv6: else tenants reach the node. What is in a
--- namespace of ours has its namespace's setting.
+-- namespace of ours has its namespace's setting; in another one it is turned on where it is wanted.
 function M.create(p, node)
   local ops = {}
   if p.kind == "veth" then
@@ -96,8 +121,9 @@ function M.create(p, node)
     ops[1] = { "link.add", { kind = "veth", name = near.name, netns = near.netns, mac = mac(near),
       mtu = near.mtu, master = near.master, group = p.group, alias = alias(p, node),
       peer = { name = far.name, netns = far.netns, mac = mac(far), mtu = far.mtu } } }
-    if not near.netns then disable_ipv6(ops, near.name) end
-    if not far.netns then disable_ipv6(ops, far.name) end
+    for _, e in ipairs { near, far } do
+      if not e.netns or e.foreign then disable_ipv6(ops, e) end
+    end
     if far.master then
       ops[#ops + 1] = { "link.set", { name = far.name, netns = far.netns, master = far.master } }
     end
@@ -105,13 +131,19 @@ function M.create(p, node)
     bring_up(ops, far)
     return ops
   end
-  local name, ns = M.ifname(p, node), path_of(p.netns, node)
   local mac = p.mac or p.kind == "bridge" and derived_mac(node, p, "main") or nil
-  ops[1] = { "link.add", { kind = p.kind, name = name, netns = ns, mac = mac, mtu = p.mtu,
-    master = master_name(p.master, node), stp = p.stp, alias = alias(p, node),
+  local e = single_end(p, node)
+  local name, ns, first_mtu = e.name, e.netns, p.mtu
+  if p.kind == "bridge" and p.mtu then first_mtu = p.mtu < 65535 and p.mtu + 1 or p.mtu - 1 end
+  ops[1] = { "link.add", { kind = p.kind, name = name, netns = ns, mac = mac, mtu = first_mtu,
+    master = e.master, stp = p.stp, alias = alias(p, node),
+    group = p.kind ~= "bridge" and p.group or nil, owner = p.owner, owner_group = p.owner_group,
+    vnet_header = p.vnet_header, multi_queue = p.multi_queue,
     forward_delay = p.kind == "bridge" and not p.stp and 0 or nil } }
-  if not ns then disable_ipv6(ops, name) end
-  bring_up(ops, { name = name, netns = ns, up = p.up })
+  -- A bridge takes the least MTU of its ports until it has been told one, which must be another than it has.
+  if first_mtu ~= p.mtu then ops[#ops + 1] = { "link.set", { name = name, netns = ns, mtu = p.mtu } } end
+  if not ns then disable_ipv6(ops, e) end
+  bring_up(ops, e)
   return ops
 end
 
@@ -125,6 +157,8 @@ local function change_end(ops, old, new)
   end
   if old.master ~= new.master then set.master, differs = new.master or "", true end
   if differs then ops[#ops + 1] = { "link.set", set } end
+  -- Then the kernel has IPv6 on it anew.
+  if not new.netns and (old.mtu or IPV6_MTU) < IPV6_MTU then disable_ipv6(ops, new) end
 end
 
 function M.change(old, new, node)
@@ -136,11 +170,7 @@ function M.change(old, new, node)
     change_end(ops, old_far, far)
     return ops
   end
-  local function one(p)
-    return { name = M.ifname(p, node), netns = path_of(p.netns, node), mac = p.mac, mtu = p.mtu,
-      up = p.up, master = master_name(p.master, node) }
-  end
-  change_end(ops, one(old), one(new))
+  change_end(ops, single_end(old, node), single_end(new, node))
   if old.stp ~= new.stp then
     ops[#ops + 1] = { "link.set", { name = M.ifname(new, node), netns = path_of(new.netns, node),
       stp = new.stp } }
@@ -178,26 +208,33 @@ local function read_end(wanted, have, known)
   }
 end
 
+-- What is not read back: it cannot change while the link lives.
+local UNREAD <const> = { "id", "kind", "name", "netns", "group", "stp", "after", "interface", "owner", "owner_group",
+  "vnet_header", "multi_queue" }
+
+local function read_veth(p, result, snapshot, node)
+  local near, far = ends(p, node)
+  local near_have, far_have = snapshot:link(near.netns, near.name), snapshot:link(far.netns, far.name)
+  -- In somebody else's namespace another interface may have the name.
+  if not near_have or not far_have or near_have.peer_index ~= far_have.index then return nil end
+  local main_is_near = near.name == M.ifname(p, node)
+  local m = read_end(main_is_near and near or far, main_is_near and near_have or far_have, p.master)
+  local q = read_end(main_is_near and far or near, main_is_near and far_have or near_have, p.peer.master)
+  result.mac, result.mtu, result.up, result.master = m.mac, m.mtu, m.up, m.master
+  result.peer = { name = p.peer.name, netns = p.peer.netns, mac = q.mac, up = q.up, master = q.master }
+  if p.peer.up == nil and not q.up then result.peer.up = nil end
+  return result
+end
+
 function M.read(p, snapshot, node)
-  local function look(e, known)
-    return read_end(e, snapshot:link(e.netns, e.name), known)
-  end
-  local result = { id = p.id, kind = p.kind, name = p.name, netns = p.netns, group = p.group,
-    stp = p.stp, after = p.after }
-  if p.kind == "veth" then
-    local near, far = ends(p, node)
-    local main_is_near = near.name == M.ifname(p, node)
-    local main, peer = main_is_near and near or far, main_is_near and far or near
-    local m, q = look(main, p.master), look(peer, p.peer.master)
-    if not m or not q then return nil end
-    result.mac, result.mtu, result.up, result.master = m.mac, m.mtu, m.up, m.master
-    result.peer = { name = p.peer.name, netns = p.peer.netns, mac = q.mac, up = q.up, master = q.master }
-    if p.peer.up == nil and not q.up then result.peer.up = nil end
-    return result
-  end
-  local e = look({ name = M.ifname(p, node), netns = path_of(p.netns, node), mac = p.mac, mtu = p.mtu,
-    master = master_name(p.master, node) }, p.master)
-  if not e then return nil end
+  local result = {}
+  for _, field in ipairs(UNREAD) do result[field] = p[field] end
+  if p.kind == "veth" then return read_veth(p, result, snapshot, node) end
+  local wanted = { mac = p.mac, mtu = p.mtu, master = master_name(p.master, node) }
+  local place = M.place(p, node)
+  local have = snapshot:link(place.netns, place.name)
+  local e = read_end(wanted, have, p.master)
+  if not e or p.interface and have.alias ~= alias(p, node) then return nil end
   result.mac, result.mtu, result.up, result.master = e.mac, e.mtu, e.up, e.master
   return result
 end

@@ -1,15 +1,59 @@
--- Shaping of what a link sends.
+-- What a link sends is limited and delayed: a token bucket for the rate, the kernel's netem for
+-- delay and loss; netem within the bucket where both are wanted.
+local archetypes <const> = require "nerv.archetype"
+local kinds <const> = require "nerv.kinds"
 local link_kind <const> = require "nerv.kinds.link"
-local netns_kind <const> = require "nerv.kinds.netns"
 
-local function path(ns, node) return ns and netns_kind.path(ns.p, node) or nil end
+local ROOT <const>, INNER <const> = "root", "1:1"
+-- Handles: each place has one of its own, because the kernel would move the discipline that has it.
+local BUCKET <const>, NETEM_ROOT <const>, NETEM_INNER <const> = "1:", "2:", "10:"
+-- Packets that may wait in netem, at least; and the size of one, to tell how many a delay holds.
+local WAITING <const>, PACKET <const> = 1000, 1000
 
 local function where(p, node)
   local l = p.link
-  if p.side == "peer" then
-    return link_kind.peer_name(l.p, node), path(l.p.peer.netns, node)
+  if p.side == "peer" then return link_kind.peer_place(l.p, node) end
+  return kinds.get(l.kind).place(l.p, node)
+end
+
+-- A bucket of 2 ms, at least two full frames; a queue of 25 ms.
+local function bucket(p)
+  return { kind = "tbf", parent = ROOT, handle = BUCKET, rate = math.tointeger(p.rate // 1),
+    burst = math.tointeger(math.max(3200, p.rate * 0.002 // 8)), latency = 0.025 }
+end
+
+local function netem(p)
+  local held = (p.rate or 10e9) / 8 / PACKET * (p.delay or 0)
+  return { kind = "netem", parent = p.rate and INNER or ROOT, handle = p.rate and NETEM_INNER or NETEM_ROOT,
+    delay = p.delay or 0, loss = p.loss or 0, limit = math.max(WAITING, math.ceil(held)) }
+end
+
+-- The disciplines from the outer to the inner one.
+local function chain(p)
+  local list = {}
+  if p.rate then list[1] = bucket(p) end
+  if p.delay or p.loss then list[#list + 1] = netem(p) end
+  return list
+end
+
+local function operation(verb, discipline, place, more)
+  local options = { link = place.name, netns = place.netns }
+  for key, value in pairs(discipline) do options[key] = value end
+  for key, value in pairs(more or {}) do options[key] = value end
+  return { verb, options }
+end
+
+local function equal(a, b)
+  for key, value in pairs(a) do
+    if b[key] ~= value then return false end
   end
-  return link_kind.ifname(l.p, node), path(l.p.netns, node)
+  return true
+end
+
+-- The kernel counts bytes, ticks of 64 ns and parts of 2^32.
+local function near(wanted, have, step)
+  if wanted and have and math.abs(wanted - have) < step then return wanted end
+  return have
 end
 
 return {
@@ -17,29 +61,68 @@ return {
   properties = {
     link = { doc = "interface whose sending is shaped", required = true },
     side = { doc = "\"main\" or \"peer\": which end of a veth", default = "main" },
-    rate = { doc = "bits per second", required = true },
+    rate = { doc = "bits per second" },
+    delay = { doc = "seconds that each packet waits" },
+    loss = { doc = "share of packets that are lost, 0 to 1" },
   },
   key = function(p) return rawget(p.link, "key") .. " " .. p.side end,
-  fixed = { "rate" },
-  container = function(p) return p.link end,
-  -- A bucket of 2 ms, at least two full frames; a queue of 25 ms.
+  complete = function(p)
+    if not (p.rate or p.delay or p.loss) then
+      archetypes.complain("need.qdisc: one of rate, delay and loss is needed")
+    end
+  end,
+  container = function(p) return p.link.kind == "link" and p.link or nil end,
   create = function(p, node)
-    local name, ns = where(p, node)
-    return { { "qdisc.add", { link = name, netns = ns, kind = "tbf", rate = math.tointeger(p.rate // 1),
-      burst = math.tointeger(math.max(3200, p.rate * 0.002 // 8)), latency = 0.025 } } }
+    local ops, place = {}, where(p, node)
+    for i, discipline in ipairs(chain(p)) do ops[i] = operation("qdisc.add", discipline, place) end
+    return ops
   end,
-  remove = function(p, node)
-    local name, ns = where(p, node)
-    return { { "qdisc.delete", { link = name, netns = ns, parent = "root" } } }
-  end,
-  read = function(p, snapshot, node)
-    local name, ns = where(p, node)
-    for _, have in ipairs(snapshot:qdiscs(ns, name)) do
-      if have.kind == "tbf" then
-        local same = math.abs(have.rate - p.rate) < 8   -- the kernel counts bytes
-        return { link = p.link, side = p.side, after = p.after, rate = same and p.rate or have.rate }
+  change = function(old, new, node)
+    local ops, place = {}, where(new, node)
+    local have, want = chain(old), chain(new)
+    for i, w in ipairs(want) do
+      local h = have[i]
+      if not h then
+        ops[#ops + 1] = operation("qdisc.add", w, place)
+      elseif h.kind ~= w.kind or h.parent ~= w.parent then   -- takes its place, and that of all within it
+        ops[#ops + 1] = operation("qdisc.add", w, place, { replace = true })
+        have = {}
+      elseif not equal(w, h) then
+        ops[#ops + 1] = operation("qdisc.set", w, place)
       end
     end
-    return nil
+    local left = have[#want + 1]
+    if left then
+      ops[#ops + 1] = { "qdisc.delete", { link = place.name, netns = place.netns, kind = left.kind,
+        parent = left.parent } }
+    end
+    return ops
+  end,
+  remove = function(p, node)
+    local place = where(p, node)
+    return { { "qdisc.delete", { link = place.name, netns = place.netns, parent = ROOT } } }
+  end,
+  read = function(p, snapshot, node)
+    local place = where(p, node)
+    local found = {}   -- what has not our handle is somebody else's
+    for _, have in ipairs(snapshot:qdiscs(place.netns, place.name)) do
+      found[("%s %s %s"):format(have.kind, have.parent, have.handle)] = have
+    end
+    local tbf = found[("tbf %s %s"):format(ROOT, BUCKET)]
+    local emulator = found[("netem %s %s"):format(tbf and INNER or ROOT, tbf and NETEM_INNER or NETEM_ROOT)]
+    if not tbf and not emulator then return nil end
+    local has = emulator or {}
+    return { link = p.link, side = p.side, after = p.after, rate = tbf and near(p.rate, tbf.rate, 8) or nil,
+      delay = near(p.delay, has.delay ~= 0 and has.delay or nil, 1e-6),
+      loss = near(p.loss, has.loss ~= 0 and has.loss or nil, 1e-6) }
+  end,
+  -- Somebody else's discipline is in the way; one that the kernel gave by itself has no handle.
+  debris = function(p, snapshot, node)
+    local place = where(p, node)
+    for _, have in ipairs(snapshot:qdiscs(place.netns, place.name)) do
+      if have.parent == ROOT and have.handle then
+        return { { "qdisc.delete", { link = place.name, netns = place.netns, parent = ROOT } } }
+      end
+    end
   end,
 }

@@ -26,7 +26,8 @@ return {
   key = function(p) return ("%s %d"):format(p.switch, p.number) end,
   fixed = { "link", "interface" },
   claims = function(p)
-    return { ("interface %s of switch %s"):format(p.link and rawget(p.link, "key") or p.interface, p.switch) }
+    return { p.interface and "interface " .. p.interface
+      or ("interface %s of switch %s"):format(rawget(p.link, "key"), p.switch) }
   end,
   create = function(list, node)
     return each(list, node, function(sw, p) return sw:add_port(interface(p, node), p.number) end)

@@ -1,0 +1,158 @@
+--- How an endpoint is attached to its network: what every endpoint may be given, whatever its
+-- archetype, and the needs that follow from it. An archetype says where endpoints are attached:
+--
+--   on_endpoint = function(need, net, ep) return need.attachment { master = net.made.bridge, mtu = net.mtu } end
+--
+-- and this module makes of it a namespace, a tap, a veth into an existing namespace, or an existing
+-- interface that is borrowed. Pure: nothing here touches the system.
+local M = {}
+
+--- Options of every endpoint. What an archetype's endpoint option would be called must not be one of them.
+M.OPTIONS = {
+  kind = { type = "choice", choices = { "netns", "tap", "veth", "link" },
+    doc = "netns (default): a namespace of its own; tap: for a VM; veth: into an existing namespace; " ..
+      "link: an existing interface, which is given back" },
+  netns = { type = "netns", doc = "of a veth: the existing namespace: its name, a path or a process id" },
+  interface = { type = "interface", doc = "name of its interface: by default eth0 in a namespace, derived for " ..
+    "a tap; of a link: the existing one" },
+  mac = { type = "mac", doc = "MAC address; by default one is allocated, and a link keeps its own" },
+  mtu = { type = "mtu", doc = "MTU; by default the network's, which is the most that it may be" },
+  rate = { type = "rate", doc = "bits per second, each way" },
+  delay = { type = "duration", doc = "time that each packet waits, each way: seconds, or \"10ms\"" },
+  loss = { type = "share", doc = "share of packets that are lost, each way: 0 to 1, or \"2%\"" },
+  owner = { type = "user", doc = "of a tap: user who may open it; by default root" },
+  owner_group = { type = "user", doc = "of a tap: group that may open it" },
+  vnet_header = { type = "boolean", doc = "of a tap: frames carry a virtio header, for offloads" },
+  multi_queue = { type = "boolean", doc = "of a tap: it may be opened several times" },
+  force = { type = "boolean", doc = "of a link: also when the node's default route leaves by it" },
+}
+
+--- Those that can change while the endpoint stays.
+M.CHANGEABLE = { mac = true, mtu = true, rate = true, delay = true, loss = true }
+
+-- Options that only some kinds have.
+local OF_KIND <const> = { netns = "veth", owner = "tap", owner_group = "tap", vnet_header = "tap",
+  multi_queue = "tap", force = "link" }
+local NEEDED <const> = { veth = "netns", link = "interface" }
+
+--- What is wrong with an endpoint's options as a whole.
+-- @tparam table values checked options
+-- @return a message, or nil
+function M.problem(values)
+  local kind = values.kind or "netns"
+  for name, needed in pairs(OF_KIND) do
+    if values[name] ~= nil and kind ~= needed then
+      return ("option '%s' is for kind = \"%s\", not for \"%s\""):format(name, needed, kind)
+    end
+  end
+  local missing = NEEDED[kind]
+  if missing and values[missing] == nil then
+    return ("option '%s' is missing (%s)"):format(missing, M.OPTIONS[missing].doc)
+  end
+end
+
+--- Whether its node must be asked before an endpoint is written: whatever is not made of what NERV
+-- itself makes.
+function M.depends_on_node(values)
+  return values.kind ~= nil and values.kind ~= "netns" or values.rate ~= nil or values.delay ~= nil
+    or values.loss ~= nil
+end
+
+--- The options that differ from what every archetype gives an endpoint.
+-- @return a name, or nil
+function M.special(values)
+  for name in pairs(M.OPTIONS) do
+    if name ~= "mac" and values[name] ~= nil and values[name] ~= "netns" then return name end
+  end
+end
+
+--- Path of the namespace that an endpoint of kind veth is given.
+function M.path(netns)
+  if math.type(netns) == "integer" then return ("/proc/%d/ns/net"):format(netns) end
+  return netns:find("/", 1, true) and netns or "/run/netns/" .. netns
+end
+
+--- Whether such a path names a process, whose number may become another's.
+function M.of_process(path) return path:find("^/proc/%d+/") ~= nil end
+
+--- Whether programs run in an endpoint of this kind.
+function M.has_namespace(kind) return kind == nil or kind == "netns" or kind == "veth" end
+
+local makers <const> = {}
+
+local function veth_into(need, ns, ep, p, mtu)
+  return need.link { kind = "veth", name = ep.interface or "eth0", netns = ns, mac = ep.mac, mtu = mtu, up = true,
+    peer = { master = p.master, up = true } }
+end
+
+-- NERV configures the interface: what routers advertise is not taken.
+local function ipv6_on(need, ns, link, switch)
+  local deaf = need.sysctl { netns = ns, name = ("net.ipv6.conf.%s.accept_ra"):format(link.name), value = 0,
+    after = { link } }
+  return need.sysctl { netns = ns, name = ("net.ipv6.conf.%s.disable_ipv6"):format(switch), value = 0, otherwise = 1,
+    after = { deaf } }
+end
+
+function makers.netns(need, ep, p, mtu)
+  local ns = need.netns { loopback = p.loopback, ipv6 = p.ipv6 }
+  local link = veth_into(need, ns, ep, p, mtu)
+  return { netns = ns, link = link, port = link, ipv6 = p.ipv6 and ipv6_on(need, ns, link, "all") }
+end
+
+-- There only the endpoint's own interface is NERV's to set.
+function makers.veth(need, ep, p, mtu)
+  local ns = need.foreign_netns { path = M.path(ep.netns), identity = ep.identity }
+  local link = veth_into(need, ns, ep, p, mtu)
+  return { netns = ns, link = link, port = link, ipv6 = p.ipv6 and ipv6_on(need, ns, link, link.name) }
+end
+
+-- The bridge's end of a guest's wire must not have the guest's own address.
+local function port_mac(mac)
+  return mac and (mac:sub(1, 2) == "fe" and "fa" or "fe") .. mac:sub(3)
+end
+
+function makers.tap(need, ep, p, mtu)
+  return { port = need.link { kind = "tap", name = "tap", interface = ep.interface, mac = port_mac(ep.mac), mtu = mtu,
+    up = true, master = p.master, owner = ep.owner, owner_group = ep.owner_group, vnet_header = ep.vnet_header,
+    multi_queue = ep.multi_queue } }
+end
+
+function makers.link(need, ep, p, mtu)
+  return { port = need.interface { name = ep.interface, mac = ep.mac, mtu = mtu, master = p.master } }
+end
+
+-- A veth is shaped at both ends; of another port what arrives is led through a link that is.
+local function shape(need, ep, made, mtu)
+  local delay, loss = ep.delay ~= 0 and ep.delay or nil, ep.loss ~= 0 and ep.loss or nil
+  if not (ep.rate or delay or loss) then return end
+  local function qdisc(link, side)
+    need.qdisc { link = link, side = side, rate = ep.rate, delay = delay, loss = loss }
+  end
+  if made.link then
+    qdisc(made.link)
+    return qdisc(made.link, "peer")
+  end
+  local shaper = need.link { kind = "ifb", name = "shaper", mtu = mtu, up = true }
+  qdisc(made.port)
+  qdisc(shaper)
+  need.redirect { link = made.port, to = shaper }
+end
+
+--- The needs of one attachment.
+-- @tparam table need as archetypes see it
+-- @tparam table ep the endpoint's options, and name, mac
+-- @tparam table p { master = the link to be a port of, mtu = of the network, loopback = whether a
+--   namespace of its own gets `lo`, ipv6 = whether IPv6 is on }
+-- @return { port = the need in the node's namespace; where NERV configures the endpoint's own end:
+--   link = that interface, netns = its namespace, ipv6 = what turns IPv6 on }; or nil and a message
+function M.needs(need, ep, p)
+  if ep.mtu and p.mtu and ep.mtu > p.mtu then
+    return nil, ("mtu %d is more than the network's, %d"):format(ep.mtu, p.mtu)
+  end
+  local mtu = ep.mtu or p.mtu
+  local made = makers[ep.kind or "netns"](need, ep, p, mtu)
+  shape(need, ep, made, mtu)
+  return made
+end
+
+return M

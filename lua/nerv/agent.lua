@@ -15,6 +15,7 @@ local engine <const> = require "nerv.engine"
 local file <const> = require "nerv.file"
 local instance <const> = require "nerv.instance"
 local json <const> = require "nerv.json"
+local notify <const> = require "nerv.notify"
 local process <const> = require "nerv.process"
 local protocol <const> = require "nerv.protocol"
 local publish <const> = require "nerv.publish"
@@ -119,6 +120,7 @@ local function heartbeat(agent)
   local results = true
   while not agent.closing do
     task.sleep(results and HEARTBEAT or HEARTBEAT_AGAIN)
+    agent.node.supervisor:rotate()
     local row = agent.state:node(agent.name)
     results = row and agent.state:transact { { op = "update", table = "Node",
       where = { { "_uuid", "==", row._uuid }, { "state", "==", "active" } }, row = { seen = row.seen + 1 } } }
@@ -211,7 +213,9 @@ function M.run()
   local waiter = task.spawn(function() signals:next() end)
   function self.finish.close() waiter:cancel() end
   if self.lab then children[#children + 1] = task.spawn(expect_shell, self, starter, waiter) end
+  notify.send(("READY=1\nSTATUS=node %s, database %s"):format(self.name, self.remote))
   waiter:join()
+  notify.send "STOPPING=1"
   listener:close()
   if far then far:close() end
   for _, child in ipairs(children) do child:cancel() end

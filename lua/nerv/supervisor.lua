@@ -17,6 +17,8 @@ local M = {}
 
 -- Seconds.
 local READY_LIMIT <const> = 20
+-- Bytes of a log that are kept before it begins anew; as many again are kept of what was before.
+local LOG_MOST <const> = 1 << 20
 local RELOAD_DELAY <const> = 0.05
 local BACKOFF_FIRST <const>, BACKOFF_MAX <const> = 0.2, 10
 
@@ -93,6 +95,7 @@ local function watch(self, service)
       service.wanted_end = nil
     else
       self.node.log(("service %s %s"):format(service.paths.id, ended_text(status)))
+      self.node.services_changed()
       delay = runtime.now() - began > 30 and BACKOFF_FIRST or math.min(delay * 2, BACKOFF_MAX)
       task.sleep(delay)
     end
@@ -106,7 +109,8 @@ local function watch(self, service)
       good, message = spawn(self, service)
     end
     service.ended = false
-    if self.node.service_restarted then self.node.service_restarted(service.p) end
+    self.node.service_restarted(service.p)
+    self.node.services_changed()
   end
 end
 
@@ -187,6 +191,7 @@ function Supervisor:stop(p)
   end
   file.remove(paths.record)
   file.remove(paths.log)
+  file.remove(paths.log .. ".1")
   return true
 end
 
@@ -202,6 +207,19 @@ function Supervisor:reload(p)
     service.wanted_end = true
     if not service.ended then service.child:kill("TERM") end
   end)
+end
+
+--- Keeps the logs small: one that has grown large becomes NAME.log.1, in the place of a former one. It is copied,
+-- because the service holds it open: what is written at that instant may be lost.
+function Supervisor:rotate()
+  for _, service in pairs(self.services) do
+    local log = service.paths.log
+    local stat = file.stat(log)
+    if stat and stat.size > LOG_MOST then
+      local text = file.read(log)
+      if text and file.write(log .. ".1", text, { atomic = true }) then file.write(log, "") end
+    end
+  end
 end
 
 --- Leaves the services running, for the next agent.

@@ -3,6 +3,7 @@ local file <const> = require "nerv.file"
 local kinds <const> = require "nerv.kinds"
 local nve <const> = require "nerv.nve"
 local paths <const> = require "nerv.paths"
+local publish <const> = require "nerv.publish"
 
 local M = {}
 
@@ -44,6 +45,12 @@ function M.new(agent, log)
   function node.close_switch(name)
     if node.switches[name] then node.switches[name]:close() end
     node.switches[name] = nil
+  end
+  -- Tells the others, once there is a database to tell them by.
+  function node.services_changed()
+    if agent.state and agent.state.db:connected() and agent.engine and not agent.closing then
+      publish.run(agent.state, node, agent.engine)
+    end
   end
   function node.service_restarted(p) node.close_switch(p.name) end
   return node

@@ -24,3 +24,6 @@ files["archetypes/*.lua"] = {
     "tonumber", "tostring", "type", "utf8",
   } },
 }
+
+-- It completes globals, and makes some for that.
+files["tests/lua/complete.lua"] = { globals = { "fruit", "object", "trap", "text_value", "many" } }

@@ -130,9 +130,10 @@ end
 -- @tparam table methods holds the functions, which get the object first
 -- @tparam table functions name -> description, without `self`
 -- @tparam ?table fields name -> one line, of what an object's fields say
-function M.class(name, text, methods, functions, fields)
+-- @tparam ?function members for completion: see complete.lua
+function M.class(name, text, methods, functions, fields, members)
   wrap(methods, functions, name .. ":", name)
-  record("class " .. name, { text = text, holder = methods, fields = fields or {} }, functions)
+  record("class " .. name, { text = text, holder = methods, fields = fields or {}, members = members }, functions)
 end
 
 --- Describes what is no function of a module: a command.

@@ -287,7 +287,13 @@ end
 function M.reload(name, given) return require("nerv.archetype_reload").reload(name, given) end
 function M.watch(on) return require("nerv.archetype_reload").watch(on) end
 
-local NAME <const> = { name = "name", type = "any", required = true, text = "name of the archetype" }
+local NAME <const> = { name = "name", type = "any", names = "archetype", required = true,
+  text = "name of the archetype" }
+-- For completion: `items` are the arguments before.
+local function network_options(_, _, items)
+  local def = items[1] and M.load(items[1])
+  return def and def.network
+end
 local MORE <const> = {
   name = { type = "name", doc = "name of the network; by default the archetype's" },
   node = { type = "name", default = "node", doc = "the node whose needs are computed" },
@@ -307,7 +313,7 @@ return api.module("archetype", "kinds of networks", M, {
   expand = { text = "returns the needs that an archetype computes, array of {kind=, key=, owner=, properties=};"
     .. " touches "
     .. "nothing",
-    args = { NAME, { name = "options", type = "table", text = "options of the network" },
+    args = { NAME, { name = "options", type = "table", text = "options of the network", more = network_options },
       { name = "more", type = "table", text = "where, and with which endpoints", fields = MORE } },
     example = [[
 for _, n in ipairs(archetype.expand("ip", { subnet = "10.1.0.0/24" },

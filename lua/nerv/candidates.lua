@@ -35,15 +35,27 @@ function Found:answer()
   return result
 end
 
---- What an argument or option may be, of its type or by its description; nil when that is not known.
-function M.values(option, prefix, object, given)
-  if option.choices then return option.choices end
-  if option.names then
+local function names_of(option, prefix, object, given)
+  if type(option.names) == "function" then
     local good, names = pcall(option.names, object, given, prefix)
     return good and names or {}
   end
-  local by_type = live.by_type[option.type]
-  return by_type and by_type(prefix) or nil
+  local kinds, all = type(option.names) == "table" and option.names or { option.names or option.type }, nil
+  for _, kind in ipairs(kinds) do
+    local names = live.by_type[kind]
+    if names then
+      all = all or {}
+      for _, name in ipairs(names(prefix)) do all[#all + 1] = name end
+    end
+  end
+  return all
+end
+
+--- What an argument or option may be, of its type or by its description; nil when that is not known.
+function M.values(option, prefix, object, given)
+  local names = names_of(option, prefix, object, given)
+  if not option.choices then return names end
+  return table.move(option.choices, 1, #option.choices, #(names or {}) + 1, names or {})
 end
 
 -- Rows that stay free below a list, and what a description needs.

@@ -3,10 +3,14 @@
 --
 -- No table of names is kept here. What a function takes is in its description (nerv.api, bindings); beyond its type
 -- an argument or option there may have
---   names = function(object, given)   what its value may be, as a list
---   more = function(object, given)    of a table: options on top of its fields, as in options.lua
--- where `object` is what the method belongs to and `given` the options that have been typed already. A function whose
--- result is an object has `returns` = the name of its class. None of them may wait.
+--   names   what its value may be: a type whose names are meant (network, node ...), an array of such, or a
+--           function(object, given, prefix) that returns a list
+--   more    of a table: a function(object, given, items) that returns options on top of its fields, as in options.lua
+-- where `object` is what the method belongs to, `given` the options that have been typed already, and `items` the
+-- arguments before. A function whose result is an object has `returns` = the name of its class. A class may have
+--   members function(object, argument) that returns what is known of its fields: name -> { class =, value =,
+--           members = }; `argument` is that of the call that would give the object, where there is no object yet
+-- None of them may wait.
 local candidates <const> = require "nerv.candidates"
 local command <const> = require "nerv.command"
 local line <const> = require "nerv.complete_line"
@@ -26,9 +30,7 @@ local function thing_of(value)
   if value == nil then return nil end
   local thing = { value = value, class = live.class_of(value) }
   if type(value) == "function" then
-    local owner, name = (registry.names()[value] or ""):match("^(.-)[.:]([%w_]+)$")
-    local described = owner and (registry.describe(owner) or live.class(owner))
-    thing.description = described and described.functions[name]
+    thing.description = live.description(registry.names()[value])
   end
   return thing
 end
@@ -58,14 +60,13 @@ local function field(thing, name)
     inner.description = described.functions[name]
   end
   local class = live.class(thing.class)
-  local more = not inner and class and class.members and class.members(thing.value, thing.argument)
-  if more and more[name] then return { members = more[name] } end
-  return inner or class_member(thing.class, name)
+  local known = not inner and class and class.members and class.members(thing.value, thing.argument)
+  return inner or known and known[name] or class_member(thing.class, name)
 end
 
 local function method(thing, name)
   local inner = class_member(thing.class, name) or field(thing, name)
-  if inner then inner.object = thing.value end
+  if inner then inner.object = thing.value or { name = thing.argument } end
   return inner
 end
 
@@ -108,25 +109,34 @@ local function add_functions(list, described)
   for name, f in pairs(described.functions) do list:add(name, opener(f), f.text) end
 end
 
--- The keys of a live table, and what its class or module says of it.
-local function add_members(list, thing, methods_only)
+local function add_class(list, class, thing, methods_only)
+  if methods_only then return add_functions(list, class) end
+  for name, text in pairs(class.fields or {}) do list:add(name, nil, text) end
+  for name in pairs(class.members and class.members(thing.value, thing.argument) or {}) do list:add(name) end
+end
+
+local function add_table(list, thing, methods_only)
   local described = thing.module and registry.describe(thing.module)
-  if methods_only and thing.module then return end
-  if described then add_functions(list, described) end
-  local class = live.class(thing.class)
-  if class and not methods_only then
-    for name, text in pairs(class.fields or {}) do list:add(name, nil, text) end
-    for name in pairs(class.members and class.members(thing.value, thing.argument) or {}) do list:add(name) end
-  end
-  if class and methods_only then add_functions(list, class) end
-  for name in pairs(thing.members or {}) do list:add(name, nil) end
+  local internal = described and described.internal or {}
   for _, name in ipairs(live.members(thing.value)) do
     local value = live.member(thing.value, name)
-    if not methods_only or type(value) == "function" then list:add(name, behind_value(value)) end
+    if not internal[name] and (not methods_only or type(value) == "function") then
+      list:add(name, behind_value(value))
+    end
   end
   if thing.value == command.callable then
     for _, name in ipairs(command.names()) do list:add(name, "(", command.get(name).text) end
   end
+end
+
+-- What its class or module says of a thing, and the keys of a live table.
+local function add_members(list, thing, methods_only)
+  local described = thing.module and registry.describe(thing.module)
+  local class = live.class(thing.class)
+  if methods_only and thing.module then return end
+  if described then add_functions(list, described) end
+  for name in pairs(thing.members or {}) do list:add(name, nil) end
+  if class then add_class(list, class, thing, methods_only) else add_table(list, thing, methods_only) end
 end
 
 -- After a dot an object's fields, but also its methods, with the colon that they need, when no field fits.
@@ -160,6 +170,12 @@ local function add_globals(list, first)
   end
 end
 
+-- The arguments of what is called: a function, or a module that can be called itself.
+local function taken_by(thing)
+  local described = thing and thing.module and registry.describe(thing.module)
+  return (thing and thing.description or described and described.call or {}).args or {}
+end
+
 -- The description of the argument that the bracket frame stands for or is in: { type =, fields =, names = ... },
 -- and the object whose method is called.
 local function argument_at(tokens, stack, depth)
@@ -170,7 +186,7 @@ local function argument_at(tokens, stack, depth)
     or before.type == "op" and before.text:find("^[%])}]$"))
   if callable then
     local thing = resolve(scan.expression(tokens, frame.at - 1))
-    local args = thing and thing.description and thing.description.args or {}
+    local args = taken_by(thing)
     local n = frame.text == "(" and frame.item or 1
     local argument = args[n]
     if not argument and #args > 0 and args[#args].type == "rest" then argument = args[#args] end
@@ -191,13 +207,19 @@ end
 local function option_text(option) return option.text or option.doc end
 
 -- The options of a table at hand: name -> option.
-local function fields_of(argument, object, given)
+local function fields_of(argument, object, given, items)
   local all = {}
   for _, option in ipairs(argument.fields or {}) do all[option.name] = option end
-  local good, more = true, argument.more and argument.more
-  if more then good, more = pcall(more, object, given) end
+  if not argument.more then return all end
+  local good, more = pcall(argument.more, object or {}, given, items or {})
   for name, option in pairs(good and more or {}) do all[name] = option end
   return all
+end
+
+-- The arguments before that of the innermost frame.
+local function arguments_before(stack)
+  local outer = stack[#stack - 1]
+  return outer and outer.text == "(" and outer.items or {}
 end
 
 -- The option whose value stands at the cursor, in a table or an argument list.
@@ -205,31 +227,31 @@ local function option_here(tokens, stack)
   local frame = stack[#stack]
   local argument, object = argument_at(tokens, stack, #stack)
   if not argument then return nil end
-  if frame.text == "(" then return argument, object, frame end
+  if frame.text == "(" or argument.type == "list" then return argument, object, frame end
   if not frame.field then return nil end
-  return fields_of(argument, object, frame.literals)[frame.field], object, frame
+  return fields_of(argument, object, frame.literals, arguments_before(stack))[frame.field], object, frame
 end
 
 -- In a string: what the option or argument may be, else files.
 local function in_string(tokens, token, text)
-  local prefix = text:sub(token.inner)
+  local prefix, close = text:sub(token.inner), token.quote or "]]"
   local count = #tokens - 1
   local stack = scan.open_brackets(tokens, count)
   local option, object, frame
   local before = tokens[count]
   if before and (before.type == "name" or before.type == "op" and before.text == ")") then   -- f "text"
     local thing = resolve(scan.expression(tokens, count))
-    option, object = thing and thing.description and (thing.description.args or {})[1], thing and thing.object
+    option, object = taken_by(thing)[1], thing and thing.object
   else
     option, object, frame = option_here(tokens, stack)
   end
   local names = option and candidates.values(option, prefix, object, frame and frame.literals or {})
   local list = candidates.new(token.inner, prefix)
   if names then
-    list:add_all(names, token.quote or "]]")
+    list:add_all(names, close)
     return list
   end
-  for _, name in ipairs(live.files(prefix)) do list:add(name, not name:find("/$") and token.quote or nil) end
+  for _, name in ipairs(live.files(prefix)) do list:add(name, not name:find("/$") and close or nil) end
   return list
 end
 
@@ -243,13 +265,15 @@ local function in_brackets(list, tokens, stack, count)
   local frame = stack[#stack]
   local argument, object = argument_at(tokens, stack, #stack)
   if not argument then return end
-  if frame.text == "{" and frame.began == count + 1 then
-    local fields = fields_of(argument, object, frame.literals)
+  if frame.text == "{" and frame.began == count + 1 and argument.type == "list" then
+    quoted_values(list, argument, object, {})
+  elseif frame.text == "{" and frame.began == count + 1 then
+    local fields = fields_of(argument, object, frame.literals, arguments_before(stack))
     for name, option in pairs(fields) do
       if not frame.given[name] then list:add(name, " = ", option_text(option)) end
     end
   elseif frame.text == "{" and tokens[count].text == "=" then
-    local option = fields_of(argument, object, frame.literals)[frame.field]
+    local option = fields_of(argument, object, frame.literals, arguments_before(stack))[frame.field]
     if option then quoted_values(list, option, object, frame.literals) end
   elseif frame.text == "(" and frame.began == count + 1 then
     quoted_values(list, argument, object, {})
@@ -279,24 +303,29 @@ local function lua(text)
   return list, count == 0
 end
 
+local whole_line
+
+-- The candidates for the end of a line that is a statement of its own.
+function whole_line(text)
+  local forced = text:match("^%s*!()")
+  if forced then return line.complete((" "):rep(forced - 1) .. text:sub(forced), whole_line) end
+  if line.is_command(text) then return line.complete(text, whole_line) end
+  local list, first = lua(text:gsub("^(%s*)=", "%1 "))
+  if list and first and not text:find("^%s*=") then line.add_beginnings(list) end
+  return list
+end
+
 --- What may stand at the end of a text.
 -- @tparam string text the line up to the cursor
 -- @tparam[opt] string before the lines of the same statement before it
 -- @return { start = place of the word in the line, words = what it may be, in order }; or nil
 function M.complete(text, before)
-  local forced = text:match("^%s*!()")
-  local list, first
-  if not before and forced then
-    list = line.complete((" "):rep(forced - 1) .. text:sub(forced))
-  elseif not before and line.is_command(text) then
-    list = line.complete(text)
+  local list
+  if before then
+    list = lua(before .. "\n" .. text)
+    if list then list.start = list.start - #before - 1 end
   else
-    local whole = before and before .. "\n" .. text or text
-    local equals = whole:match("^%s*=")
-    list, first = lua(equals and whole:gsub("=", " ", 1) or whole)
-    if not list then return nil end
-    list.start = list.start - (#whole - #text)
-    if first and not before and not equals then line.add_beginnings(list) end
+    list = whole_line(text)
   end
   return list and list:answer()
 end

@@ -42,47 +42,63 @@ local function argument_of(spec, list)
   return option or spec.args[taken + 1], option ~= nil or literal_words
 end
 
+-- A word so that it stays one.
+local function escape(word) return (word:gsub("[^%w_./:=@%%+,~\128-\255-]", "\\%0")) end
+
 local function add_words(list, names, quote)
   for _, name in ipairs(names) do
     local directory = name:find("/$")
-    list:add(quote and name or words.quote(name), not directory and (quote or "") .. " " or nil)
+    list:add(quote and name or escape(name), not directory and (quote or "") .. " " or nil)
   end
 end
 
-local function argument_words(list, argument, prefix, given, quote)
-  if not argument then return end
-  local names = candidates.values(argument, prefix, nil, given)
-  if argument.type == "boolean" then names = { "true", "false" } end
-  if argument.type == "rest" and not names then
-    add_words(list, live.endpoints(prefix), quote)
-    names = live.files(prefix)
+local function files_of(argument, prefix)
+  return (argument.type == "file" or argument.type == "rest") and live.files(prefix) or {}
+end
+
+-- NAME=VALUE, as `create` and `update` take them.
+local function add_pairs(list, known, prefix)
+  local name, value = prefix:match("^([%w_]+)=(.*)$")
+  local option = known[name]
+  if not option then
+    for other, o in pairs(known) do list:add(other .. "=", nil, o.doc) end
+    return
   end
-  if not names and argument.type == "file" then names = live.files(prefix) end
-  add_words(list, names or {}, quote)
+  local values = option.type == "boolean" and { "true", "false" } or candidates.values(option, value, nil, {}) or {}
+  for _, one in ipairs(values) do list:add(escape(name .. "=" .. one), " ") end
+end
+
+local function argument_words(list, argument, prefix, done, quote)
+  if argument.pairs then
+    local good, known = pcall(argument.pairs, done)
+    add_pairs(list, good and known or {}, prefix)
+  end
+  local names = argument.type == "boolean" and { "true", "false" } or candidates.values(argument, prefix, nil, done)
+  if argument.type == "rest" and not names and not argument.pairs then
+    add_words(list, live.endpoints(prefix), quote)
+  end
+  add_words(list, names or not argument.pairs and files_of(argument, prefix) or {}, quote)
 end
 
 local function command_words(spec, list, prefix, done, quote)
   local argument, no_options = argument_of(spec, done)
   if prefix:find("^%-") and not no_options then
-    for name, option in pairs(spec.options) do
-      list:add("--" .. name, option.type == "boolean" and " " or " ", option.doc)
-    end
-    return
+    for name, option in pairs(spec.options) do list:add("--" .. name, " ", option.doc) end
+  elseif argument and argument.command then
+    M.words(list, { table.unpack(done, 2) }, prefix, quote)
+  elseif argument then
+    argument_words(list, argument, prefix, done, quote)
   end
-  if argument and argument.type == "command" then return M.words(list, { table.unpack(done, 2) }, prefix, quote) end
-  argument_words(list, argument, prefix, {}, quote)
 end
 
--- In an endpoint: a program, then what it may be told.
+-- A program, then what it may be told: endpoints and files.
 local function program_words(list, prefix, done, quote)
   if #done == 1 and not prefix:find("/") then return add_words(list, live.programs(), quote) end
   local at = prefix:match("^@(.*)")
-  if at then
-    for _, name in ipairs(live.endpoints(at)) do list:add("@" .. name, " ") end
-    return
-  end
-  if prefix ~= "" or command.takes_names(done[2]) then add_words(list, live.endpoints(prefix), quote) end
-  add_words(list, live.files(prefix), quote)
+  for _, name in ipairs(at and live.endpoints(at) or {}) do list:add("@" .. name, " ") end
+  if at then return end
+  local bare = command.takes_names(done[2]) and live.endpoints(prefix) or {}
+  add_words(list, #bare > 0 and bare or live.files(prefix), quote)
 end
 
 --- Names of commands and endpoints, which begin a command line.
@@ -114,12 +130,28 @@ function M.is_command(text)
   return command.get(first) ~= nil or is_endpoint(first)
 end
 
-function M.complete(text)
+-- The place where an argument that is a whole line begins, and what kind of line it is.
+local function inner_line(text)
+  local name, at = text:match("^%s*(%S+)%s+()")
+  local spec = name and command.get(name)
+  local argument = spec and spec.args[1]
+  if argument and argument.type == "line" then return at, argument end
+end
+
+--- The words that may stand at the end of a command line.
+-- @tparam function line completes what is a line of its own again
+-- @return candidates, or nil
+function M.complete(text, line)
+  local at, argument = inner_line(text)
+  if at and argument.names ~= "program" then
+    local list = line(text:sub(at))
+    if list then list.start = list.start + at - 1 end
+    return list
+  end
   local done, prefix, start, quote = split(text)
   if not done then return nil end
-  local list = candidates.new(start, quote and prefix or words.quote(prefix))
-  if prefix == "" then list.prefix = "" end
-  M.words(list, done, prefix, quote)
+  local list = candidates.new(start, quote and prefix or escape(prefix))
+  if at then program_words(list, prefix, done, quote) else M.words(list, done, prefix, quote) end
   return list
 end
 

@@ -25,7 +25,7 @@ local fail <const> = registry.fail
 M.NETWORK = {
   name = { type = "name", required = true, doc = "name of the network" },
   archetype = { type = "archetype", required = true, doc = "its kind" },
-  home = { type = "name", doc = "node that keeps what the network has once; by default this one" },
+  home = { type = "name", names = "node", doc = "node that keeps what the network has once; by default this one" },
 }
 
 --- Options with their defaults.

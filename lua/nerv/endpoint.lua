@@ -9,6 +9,7 @@ local draft <const> = require "nerv.draft"
 local endpoint_draft <const> = require "nerv.endpoint_draft"
 local json <const> = require "nerv.json"
 local lab <const> = require "nerv.lab"
+local live <const> = require "nerv.live"
 local options <const> = require "nerv.options"
 local execute <const> = require "nerv.execute"
 local protocol <const> = require "nerv.protocol"
@@ -167,7 +168,12 @@ function methods:delete()
   return require("nerv.network").get(self.network):delete_endpoints { self.name }
 end
 
-local CHANGES <const> = { name = "options", type = "table", required = true, open = true,
+-- For completion: what the archetype knows of its endpoints.
+local function archetype_options(ep)
+  local def = live.definition(ep.network)
+  return def and def.endpoint
+end
+local CHANGES <const> = { name = "options", type = "table", required = true, open = true, more = archetype_options,
   text = "mac, mtu, rate, delay, loss and options of the archetype", fields = endpoint_draft.CHANGEABLE }
 
 api.class("endpoint", "an access point to a network", methods, {
@@ -198,6 +204,6 @@ api.class("endpoint", "an access point to a network", methods, {
   interface = "name of its interface: in its namespace, of a tap or link on its node",
   stats = "what it has received and sent, as it sees it: rx_ and tx_ packets, bytes, dropped, errors; interface, up, "
     .. "carrier",
-  state = "active, the phase of a Change that runs, or failed and why" })
+  state = "active, the phase of a Change that runs, or failed and why" }, archetype_options)
 
 return M

@@ -19,7 +19,7 @@ local must <const>, checked <const>, unchanged <const> = draft.must, draft.check
 --- What only an endpoint as such has; its options are the archetype's and attachment.lua's.
 M.ENDPOINT = {
   name = { type = "name", required = true, doc = "name of the endpoint, unique in its network" },
-  node = { type = "name", doc = "node on which it is; by default this one" },
+  node = { type = "name", names = "node", doc = "node on which it is; by default this one" },
 }
 
 --- What every endpoint may be given when it is made, and later.

@@ -344,6 +344,9 @@ local function object_text(value)
   return join(parts)
 end
 
+--- The names that help knows.
+function M.topics() return options.sorted_keys(index()) end
+
 --- The text of what help() prints.
 function M.text(topic)
   if topic == nil then return overview() end
@@ -365,7 +368,9 @@ api.module("help", "explains: help() is an overview, help(topic) tells of a name
   text = { text = "returns the text that help prints",
     args = { { name = "topic", type = "any", text = "a name, a function or an object; by default the overview" } },
     example = "print(help.text(\"ip\"))\nprint(help.text(link.add))\nprint(help.text(h1))" },
+  topics = { internal = true },
 })
+registry.describe("help").call = { args = { { name = "topic", type = "any", names = M.topics } } }
 
 return setmetatable(M, {
   __name = "module",

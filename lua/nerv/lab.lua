@@ -21,6 +21,7 @@ local START_LIMIT <const> = 20
 -- Seconds in which it answers a shell that leaves.
 local LEAVE_LIMIT <const> = 10
 
+local connecting = false
 local current   -- { state, hello, socket, hold }
 
 local function socket_of(state_dir)
@@ -108,6 +109,11 @@ function M.connection()
     end
     return current
   end
+  -- Two tasks that come at once make one connection.
+  while connecting do task.sleep(0.01) end
+  if current then return current end
+  connecting = true
+  local _ <close> = setmetatable({}, { __close = function() connecting = false end })
   local state_dir = context.state_dir()
   instance.clean_dead(state_dir)
   local hold, hello, path = find_or_start(state_dir)
@@ -197,7 +203,7 @@ return api.module("lab", "this shell's agent and database; the first call that n
   state = { text = "returns this shell's replica of the database: the rows of its tables by UUID are in `rows`",
     example = "for _, row in pairs(lab.state().rows.Endpoint) do print(row.name, row.mac) end" },
   socket = { text = "returns the path of the agent's socket of a node; or nil and a message",
-    args = { { name = "node", type = "name", required = true, text = "name of the node" } },
+    args = { { name = "node", type = "name", names = "node", required = true, text = "name of the node" } },
     example = "print(lab.socket(lab.here()))" },
   leave = { internal = true },
   clean = { text = "removes what labs left whose agents are dead; returns the state directories that were cleaned",

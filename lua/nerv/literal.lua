@@ -95,7 +95,7 @@ local SORTED_MOST <const> = 5000
 -- @tparam integer most how many to return
 -- @return the keys, and how many there are
 function M.keys(t, most)
-  local length, keys, count = #t, {}, 0
+  local length, keys, count = rawlen(t), {}, 0
   for key in next, t do
     if not (math.type(key) == "integer" and key >= 1 and key <= length) then
       count = count + 1
@@ -123,7 +123,7 @@ local function members(line, t)
     first = false
     return add(line, text)
   end
-  for i = 1, #t do
+  for i = 1, rawlen(t) do
     if not (separate() and inline(line, rawget(t, i))) then return false end
   end
   for _, key in ipairs(keys) do

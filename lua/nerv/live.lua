@@ -3,7 +3,9 @@
 local archetypes <const> = require "nerv.archetype"
 local file <const> = require "nerv.file"
 local lab <const> = require "nerv.lab"
+local json <const> = require "nerv.json"
 local literal <const> = require "nerv.literal"
+local paths <const> = require "nerv.paths"
 local registry <const> = require "nerv.registry"
 
 local M = {}
@@ -71,6 +73,20 @@ function M.endpoints_of(network_name)
   return names
 end
 
+--- The network of an endpoint that is named alone or as NETWORK:NAME; nil when there are several.
+function M.network_of(word)
+  local net, name = word:match("^([^:]+):(.+)$")
+  local networks, found = rows_of "Network", nil
+  for _, row in pairs(rows_of "Endpoint") do
+    local network = row.name == (name or word) and networks[row.network]
+    if network and (not net or network.name == net) then
+      if found then return nil end
+      found = network.name
+    end
+  end
+  return found
+end
+
 local function matching(dir, pattern)
   local names = {}
   for _, name in ipairs(file.list(dir) or {}) do
@@ -84,9 +100,17 @@ M.by_type = {
   network = function() return names_of "Network" end,
   node = function() return names_of "Node" end,
   endpoint = M.endpoints,
-  archetype = function() return archetypes.list() end,
+  archetype = function()
+    local names = {}
+    for _, name in ipairs(archetypes.list()) do
+      local def = archetypes.load(name)
+      if not (def and def.internal) then names[#names + 1] = name end
+    end
+    return names
+  end,
   netns = function() return matching("/run/netns", ".") end,
-  link = function() return matching("/sys/class/net", ".") end,
+  program = function() return M.programs() end,
+  interface = function() return matching("/sys/class/net", ".") end,
 }
 
 --- The definition of a network's archetype, or nil.
@@ -94,6 +118,24 @@ function M.definition(network_name)
   local replica = state()
   local row = replica and replica:network(network_name)
   return row and archetypes.by_digest(row.digest, replica:archetypes()) or nil
+end
+
+--- The tables of the NVE of a node, as its program describes them: name -> { actions = { { name = } ... } }.
+-- @tparam ?string node_name by default any node
+function M.switch_tables(node_name)
+  local tables = {}
+  for _, row in pairs(rows_of "Switch") do
+    local text = (row.node == node_name or not node_name) and row.name == "nve"
+      and file.read(("%s/%s.json"):format(paths.p4(), row.program))
+    for _, pipeline in ipairs((text and json.decode(text) or {}).pipelines or {}) do
+      for _, t in ipairs(pipeline.tables) do
+        local actions = {}
+        for i, action in ipairs(t.actions) do actions[i] = { name = action } end
+        tables[t.name] = { actions = actions }
+      end
+    end
+  end
+  return tables
 end
 
 --- The file's names that go on with a path: directories end with a slash.
@@ -140,6 +182,16 @@ end
 --- A class's description: { text =, functions =, fields = }, or nil.
 function M.class(name)
   return name and (registry.describe("class " .. name)) or nil
+end
+
+--- The description of a function by its full name: "link.add", "network:update", or "sleep", a global.
+function M.description(name)
+  local owner, inner = (name or ""):match("^(.-)[.:]([%w_]+)$")
+  local described = owner and (registry.describe(owner) or M.class(owner))
+  if described then return described.functions[inner] end
+  for _, module in pairs(registry.describe()) do
+    if module.global and module.functions[name] then return module.functions[name] end
+  end
 end
 
 --- A member of a table that is found without calling anything: its own, or one of the tables behind it.

@@ -3,6 +3,7 @@
 -- @usage local blue = network.create{ name = "blue", archetype = "ip", subnet = "10.1.0.0/24" }
 --        local h1 = blue:endpoint{ name = "h1", node = "pm1" }
 local api <const> = require "nerv.api"
+local archetypes <const> = require "nerv.archetype"
 local registry <const> = require "nerv.registry"
 local capture <const> = require "nerv.capture"
 local change <const> = require "nerv.change"
@@ -10,6 +11,7 @@ local draft <const> = require "nerv.draft"
 local endpoint_draft <const> = require "nerv.endpoint_draft"
 local json <const> = require "nerv.json"
 local lab <const> = require "nerv.lab"
+local live <const> = require "nerv.live"
 local options <const> = require "nerv.options"
 local protocol <const> = require "nerv.protocol"
 
@@ -180,16 +182,27 @@ function M.list()
   return list
 end
 
-local function open_options(known)
-  return { { name = "options", type = "table", required = true, fields = known, open = true,
+local function open_options(known, more)
+  return { { name = "options", type = "table", required = true, fields = known, open = true, more = more,
     text = "options of the archetype: help \"ip\" lists those of ip" } }
 end
+
+-- Options that only the archetype knows, for completion: of the one that is named, or that the network has.
+local function network_options(net, given)
+  local def = given.archetype and archetypes.load(given.archetype) or net and live.definition(net.name)
+  return def and def.network
+end
+local function endpoint_options(net)
+  local def = live.definition(net.name)
+  return def and def.endpoint
+end
+local function endpoint_names(net) return live.endpoints_of(net.name) end
 local UPDATE <const> = { home = draft.NETWORK.home, archetype = { type = "archetype", doc = "another kind" } }
 local OPERATIONS <const> = "array of {verb=, kind=, key=, owner=, node=}"
 
 api.class("network", "a virtual network", methods, {
   endpoint = { text = "creates an endpoint, or all of an array of options in one change; returns it, or an array",
-    args = open_options(endpoint_draft.OPTIONS),
+    args = open_options(endpoint_draft.OPTIONS, endpoint_options), returns = "endpoint",
     example = [[
 local h3 = blue:endpoint { name = "h3" }
 local more = blue:endpoint { { name = "h4" }, { name = "h5", address = "10.1.0.77" } }
@@ -197,13 +210,15 @@ expect(h3:ping(more[2]))]] },
   endpoints = { text = "returns the network's endpoints, by name",
     example = "for _, e in ipairs(blue:endpoints()) do print(e.name, e.address) end" },
   get = { text = "returns an endpoint by name, or nil",
-    args = { { name = "name", type = "string", required = true, text = "name of the endpoint" } },
+    args = { { name = "name", type = "string", required = true, names = endpoint_names,
+      text = "name of the endpoint" } }, returns = "endpoint",
     example = 'print(blue:get("h1").mac)' },
   update = { text = "changes options, the home or the archetype while the network runs; returns the network",
-    args = open_options(UPDATE),
+    args = open_options(UPDATE, network_options), returns = "network",
     example = 'blue:update { mtu = 1400 }\nblue:update { archetype = "bridge" }' },
   delete_endpoints = { text = "deletes endpoints in one change; returns true",
-    args = { { name = "names", type = "list", required = true, text = "array of their names" } },
+    args = { { name = "names", type = "list", required = true, names = endpoint_names,
+      text = "array of their names" } },
     example = 'blue:delete_endpoints { "h1", "h2" }' },
   delete = { text = "deletes the network and its endpoints; returns true", example = "blue:delete()" },
   plan = { text = "returns what a call would do, without doing it: " .. OPERATIONS,
@@ -220,19 +235,21 @@ expect(h3:ping(more[2]))]] },
     .. OPERATIONS, example = "assert(#blue:verify() == 0)" },
 }, { name = "its name", archetype = "name of its archetype", home = "node that keeps what it has once",
   nodes = "names of the nodes where it is present", options = "its options, with the defaults",
-  ports = "NVE ports, name -> {tag=, number=}", state = "active, the phase of a Change that runs, or what is wrong" })
+  ports = "NVE ports, name -> {tag=, number=}", state = "active, the phase of a Change that runs, or what is wrong" },
+  function(net) return network_options(net, {}) end)
 
 return api.module("network", "virtual networks: create, read, update, delete", M, {
   create = { text = "creates a network; returns it",
-    args = open_options(draft.NETWORK),
+    args = open_options(draft.NETWORK, network_options), returns = "network",
     example = [[
 local red = network.create { name = "red", archetype = "ip", subnet = "10.2.0.0/24" }
 print(red.state)]] },
   plan = { text = "returns what network.create would do, without doing it: " .. OPERATIONS,
-    args = open_options(draft.NETWORK),
+    args = open_options(draft.NETWORK, network_options),
     example = 'print(#network.plan { name = "red", archetype = "bridge" })' },
   get = { text = "returns a network by name, or nil",
-    args = { { name = "name", type = "name", required = true, text = "name of the network" } },
+    args = { { name = "name", type = "name", required = true, names = "network", text = "name of the network" } },
+    returns = "network",
     example = 'print(network.get("blue").archetype)' },
   list = { text = "returns all networks, by name",
     example = "for _, n in ipairs(network.list()) do print(n.name, n.archetype, n.state) end" },

@@ -104,7 +104,7 @@ function M.forget(name)
   return true
 end
 
-local NAME <const> = { name = "name", type = "name", required = true, text = "name of the node" }
+local NAME <const> = { name = "name", type = "name", names = "node", required = true, text = "name of the node" }
 
 api.class("node", "a machine that runs NERV", methods, {
   update = { text = "changes the node's options; returns the node",
@@ -122,10 +122,11 @@ api.class("node", "a machine that runs NERV", methods, {
   egress = "array of {interface=, mode=, port=}: the NVE's ports to the physical network" })
 
 return api.module("node", "the machines that run NERV", M, {
-  get = { text = "returns a node by name, or nil", args = { NAME }, example = "print(node.get(lab.here()).state)" },
+  get = { text = "returns a node by name, or nil", args = { NAME }, returns = "node",
+    example = "print(node.get(lab.here()).state)" },
   list = { text = "returns all nodes, by name",
     example = "for _, n in ipairs(node.list()) do print(n.name, n.state) end" },
-  here = { text = "returns the node of this shell", example = "print(node.here().run_dir)" },
+  here = { text = "returns the node of this shell", returns = "node", example = "print(node.here().run_dir)" },
   forget = { text = "removes what is known of a node that is gone for good, its endpoints too; returns true",
     args = { NAME }, example = 'print(pcall(node.forget, lab.here()))  -- it is active' },
 })

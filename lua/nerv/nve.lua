@@ -6,6 +6,7 @@
 local api <const> = require "nerv.api"
 local registry <const> = require "nerv.registry"
 local cidr <const> = require "nerv.cidr"
+local live <const> = require "nerv.live"
 local suggest <const> = require "nerv.suggest"
 local file <const> = require "nerv.file"
 local stream <const> = require "nerv.stream"
@@ -243,7 +244,9 @@ function Switch:__tostring() return "switch at " .. self.where end
 
 local KEY <const> = "the fields of the key, in order: numbers, addresses, MACs, or hexadecimal text"
 local DATA <const> = { name = "data", type = "list", text = "array of the action's values" }
-local ACTION <const> = { name = "action", type = "string", required = true, text = "name of the action" }
+local function action_names(self) return names_of(self.info.actions) end
+local ACTION <const> = { name = "action", type = "string", required = true, names = action_names,
+  text = "name of the action" }
 local HANDLE <const> = { name = "handle", type = "integer", required = true, text = "number of the entry" }
 local PORT <const> = { name = "number", type = "integer", required = true, text = "number of the port" }
 local EXAMPLE <const> = [[
@@ -263,7 +266,7 @@ api.class("switch_table", "a table of a P4 switch", Table, {
   add = { text = "adds an entry; returns its handle, or nil, message, code",
     args = { { name = "entry", type = "table", required = true, text = "{key=, action=, data=}",
       fields = { key = { type = "list", required = true, doc = KEY },
-        action = { type = "string", required = true, doc = ACTION.text },
+        action = { type = "string", required = true, names = action_names, doc = ACTION.text },
         data = { type = "list", doc = DATA.text } } } },
     example = on_tags "print(handle)" },
   add_many = { text = "adds entries in one go; returns their handles, or nil, message, code, index of the first that"
@@ -273,7 +276,7 @@ api.class("switch_table", "a table of a P4 switch", Table, {
   modify = { text = "changes the action of an entry; returns true, or nil, message, code",
     args = { { name = "entry", type = "table", required = true, text = "{handle=, action=, data=}",
       fields = { handle = { type = "integer", required = true, doc = HANDLE.text },
-        action = { type = "string", required = true, doc = ACTION.text },
+        action = { type = "string", required = true, names = action_names, doc = ACTION.text },
         data = { type = "list", doc = DATA.text } } } },
     example = on_tags 'assert(tags:modify { handle = handle, action = "to_port", data = { 17 } })' },
   delete = { text = "deletes an entry; returns true, or nil, message, code", args = { HANDLE },
@@ -307,13 +310,19 @@ api.class("switch", "a P4 switch under control", Switch, {
   info = { text = "returns what the switch says of itself, {device_id=, thrift_port=}",
     example = example "print(sw:info().device_id)" },
   close = { text = "ends the connection", example = example "" },
-}, { tables = "its tables, by name: sw.tables.tags", where = "what it was connected by" })
+}, { tables = "its tables, by name: sw.tables.tags", where = "what it was connected by" }, function(_, node_name)
+  local tables = {}
+  for name, info in pairs(live.switch_tables(node_name)) do
+    tables[name] = { class = "switch_table", value = { info = info } }
+  end
+  return { tables = { members = tables } }
+end)
 
 return api.module("nve", "P4 switches: a node's NVE, and others", M, {
   open = { text = "connects to a switch of a node; returns the switch",
-    args = { { name = "node", type = "name", text = "the node; by default this one" },
+    args = { { name = "node", type = "name", names = "node", text = "the node; by default this one" },
       { name = "name", type = "name", text = "the switch; by default nve" } },
-    example = example 'print(#sw.tables.tags:dump())' },
+    returns = "switch", example = example 'print(#sw.tables.tags:dump())' },
   connect = { text = "connects to a switch's control interface, a BMv2 simple_switch's too; returns the switch, or"
     .. " nil, message, code",
     args = { { name = "where", type = "string", required = true,

@@ -1,16 +1,15 @@
 --- The interactive prompt: reads lines, runs commands and Lua, shows values.
 local candidates <const> = require "nerv.candidates"
-local command <const> = require "nerv.command"
 local context <const> = require "nerv.context"
 local complete <const> = require "nerv.complete"
 local fault <const> = require "nerv.fault"
 local history <const> = require "nerv.history"
 local lab <const> = require "nerv.lab"
-local literal <const> = require "nerv.literal"
+local line <const> = require "nerv.line"
 local prompt <const> = require "nerv.prompt"
 local runtime <const> = require "nerv.runtime"
 local show <const> = require "nerv.show"
-local suggest <const> = require "nerv.suggest"
+local task <const> = require "nerv.task"
 local terminal <const> = require "nerv.terminal"
 
 local M = {}
@@ -21,75 +20,10 @@ local session = {}   -- { text =, good = } of each
 --- What this session has run: array of { text = one command or piece of Lua, good = whether it succeeded }.
 function M.session() return session end
 
--- A local of one input would be gone at the next: at the prompt it lasts.
-local function lasting(text)
-  local named = text:match("^%s*local%s+(function%s+[%a_].*)$")
-  if named then return named end
-  local rest = text:match("^%s*local%s+(.*)$")
-  local names = {}
-  while rest do
-    local name, behind = rest:match("^([%a_][%w_]*)%s*(.*)$")
-    if not name then return text end
-    local attribute, more = behind:match("^<%s*([%a_]+)%s*>%s*(.*)$")
-    if attribute and attribute ~= "const" then return text end
-    names[#names + 1], behind = name, more or behind
-    rest = behind:match("^,%s*(.*)$")
-    if not rest then
-      local values = behind:find("^=") and behind or "= nil " .. behind
-      return table.concat(names, ", ") .. " " .. values
-    end
-  end
-  return text
-end
-
--- An expression first, then a statement.
-local function compile(text, name)
-  text = text:gsub("^%s*=", "")
-  return load("return " .. text, name) or load(lasting(text), name)
-end
-
-local function problem_of(text)
-  local chunk = compile(text, "=prompt")
-  if chunk then return nil end
-  return select(2, load(lasting(text), "=prompt"))
-end
-
--- Lines that go on with the statement before them.
-local function continues(line)
-  return line:find("^%s*[:.,=+*/%%^&|~<>(%[{\"']") ~= nil and not line:find("^%s*::")
-    or line:find("^%s*%-[^%-]") ~= nil or line:find("^%s*and%f[%W]") ~= nil or line:find("^%s*or%f[%W]") ~= nil
-end
-
-local function is_command(line) return line:find("^%s*!") ~= nil or command.is_command(line) end
-
-local function run_command(line)
-  local status = command.run_line((line:gsub("^%s*!", "")))
-  return status == 0
-end
-
--- A syntax error in what may have been meant as a command.
-local function misread(text, message)
-  local word, rest = text:match("^%s*([%w_.-]+)[ \t]+([^\n]+)$")
-  if not word or not rest:find("^[%w_@/-]") or literal.KEYWORDS[word] then return message end
-  return ("%s; and there is no command or endpoint '%s'%s"):format(message, word, suggest(word, command.names()))
-end
-
-local function evaluate(text)
-  if is_command(text) then return run_command(text) end
-  local number = #inputs
-  local chunk = compile(text, fault.chunk_name(number))
-  if not chunk then error(misread(text, select(2, load(lasting(text), fault.chunk_name(number)))), 0) end
-  local values = table.pack(chunk())
-  if values[1] == io.stdout then return true end   -- io.write has said it all
-  if values.n > 0 and values[1] ~= nil then rawset(_G, "_", values[1]) end
-  show.values(table.unpack(values, 1, values.n))
-  return true
-end
-
 -- Runs one statement in the foreground; returns whether it went well.
 local function run(text, obvious)
   inputs[#inputs + 1] = text
-  local job = prompt.foreground(xpcall, evaluate, fault.collect, text)
+  local job = prompt.foreground(xpcall, line.run, fault.collect, text, fault.chunk_name(#inputs))
   local ended, good, result = pcall(job.wait, job)
   local interrupted = prompt.background()
   if interrupted then
@@ -99,14 +33,14 @@ local function run(text, obvious)
   elseif not good then
     runtime.log(fault.text(result, inputs, obvious, show.colour()))
   end
-  local well = ended and good and result and not interrupted or false
+  local well = ended and good and result == 0 and not interrupted
   session[#session + 1] = { text = text, good = well }
   return well
 end
 
 local function lines_of(text)
   local lines = {}
-  for line in (text .. "\n"):gmatch("([^\n]*)\r?\n") do lines[#lines + 1] = line end
+  for one in (text .. "\n"):gmatch("([^\n]*)\r?\n") do lines[#lines + 1] = one end
   return lines
 end
 
@@ -133,15 +67,16 @@ function Input:take()
     if self.next > #self.lines then return nil end
     self.statement = self:more()
   until self.statement:find("%S")
-  if is_command(self.statement) then return self.statement end
+  if line.is_command(self.statement) then return self.statement end
   while true do
-    local problem = problem_of(self.statement)
-    local unfinished = problem and problem:find("<eof>", 1, true)
+    local chunk, problem = line.compile(self.statement, "=prompt")
     local following = self.lines[self.next]
-    if not unfinished and not (not problem and following and continues(following)) then return self.statement end
-    local line = self:more()
-    if not line then return nil end
-    self.statement = self.statement .. "\n" .. line
+    if not line.incomplete(problem) and not (chunk and following and line.continues(following)) then
+      return self.statement
+    end
+    local more = self:more()
+    if not more then return nil end
+    self.statement = self.statement .. "\n" .. more
   end
 end
 
@@ -197,12 +132,18 @@ local function farewell(what)
   end
 end
 
+-- Names of a lab that is there can be completed from the first line on. Others may have to be told of its failure.
+local function join_lab()
+  if lab.present() then pcall(lab.connection) end
+end
+
 --- Runs the prompt until the end of its input.
 function M.run()
   prompt.completer(complete.line, candidates.list)
   history.load()
   run_user_file()
   lab.farewell = farewell
+  task.spawn(join_lab)
   if terminal.there() then
     print('nervsh: "help" explains, Tab completes, Ctrl-D leaves')
   end

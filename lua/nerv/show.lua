@@ -66,12 +66,12 @@ local function list_kind(list, most)
   local first = rawget(list, 1)
   if type(first) ~= "table" then return nil end
   local fields, class = class_fields(first)
-  for i = 1, math.min(#list, most) do
+  for i = 1, math.min(rawlen(list), most) do
     local row = rawget(list, i)
     if type(row) ~= "table" then return nil end
     if fields then
       if select(2, class_fields(row)) ~= class then return nil end
-    elseif literal.is_object(row) or #row > 0 or next(row) == nil then
+    elseif literal.is_object(row) or rawlen(row) > 0 or next(row) == nil then
       return nil
     end
   end
@@ -81,13 +81,13 @@ end
 local function cell(value)
   if value == nil then return "" end
   if type(value) == "string" and not value:find("%c") then return value end
-  if type(value) == "table" and not literal.is_object(value) and #value > 0 then
+  if type(value) == "table" and not literal.is_object(value) and rawlen(value) > 0 then
     local parts = {}
-    for i = 1, math.min(#value, 20) do
+    for i = 1, math.min(rawlen(value), 20) do
       if type(value[i]) == "table" then return inline(value, 60) or "{...}" end
       parts[i] = cell(value[i])
     end
-    return table.concat(parts, ",") .. (#value > 20 and ",..." or "")
+    return table.concat(parts, ",") .. (rawlen(value) > 20 and ",..." or "")
   end
   return inline(value, 60) or (type(value) == "table" and "{...}" or (literal.scalar(value)))
 end
@@ -97,7 +97,7 @@ local LEADING <const> = { "id", "name", "key", "kind", "verb" }
 
 local function record_columns(list, most)
   local seen, names = {}, {}
-  for i = 1, math.min(#list, most) do
+  for i = 1, math.min(rawlen(list), most) do
     for key in next, list[i] do
       if not seen[key] then
         seen[key] = true
@@ -127,7 +127,7 @@ local function fit(columns, lines, room)
   for j = 1, #columns do
     local widest = 0
     for _, line in ipairs(lines) do widest = math.max(widest, width(line[j])) end
-    widths[j] = math.min(widest, math.max(room // 2, 20))
+    widths[j] = math.min(widest, math.max((room - 2) // 2, 20))
   end
   for j = 1, #columns do
     if j > 1 and used + widths[j] > room then break end
@@ -147,7 +147,7 @@ end
 
 -- As many columns as fit; those that are left out are named below.
 local function aligned(page, list, kind, indent)
-  local count = page.left and math.min(#list, math.max(page.left - 1, 0)) or #list
+  local count = page.left and math.min(rawlen(list), math.max(page.left - 1, 0)) or rawlen(list)
   local columns = kind == "class" and class_fields(list[1]) or record_columns(list, count)
   local heading, lines = {}, {}
   for j, name in ipairs(columns) do heading[j] = tostring(name):upper():gsub("_", " ") end
@@ -160,8 +160,8 @@ local function aligned(page, list, kind, indent)
   local widths, n = fit(columns, lines, page.width - #indent)
   page:line(indent .. paint("heading", pad(heading, widths, n), page.colour))
   for i = 2, #lines do page:line(indent .. pad(lines[i], widths, n)) end
-  if count < #list then
-    page:cut(#list - count, "rows")
+  if count < rawlen(list) then
+    page:cut(rawlen(list) - count, "rows")
   elseif n < #columns then
     local rest = {}
     for j = n + 1, #columns do rest[#rest + 1] = tostring(columns[j]) end
@@ -178,10 +178,10 @@ local function flow(page, list, indent)
     line, used = {}, #indent
     return good
   end
-  for i = 1, #list do
+  for i = 1, rawlen(list) do
     local text, kind = literal.scalar(list[i])
     if used > #indent and used + width(text) + 2 > page.width and not flush() then
-      return page:cut(#list - i + 1, "values")
+      return page:cut(rawlen(list) - i + 1, "values")
     end
     line[#line + 1] = paint(kind, text, page.colour)
     used = used + width(text) + 2
@@ -190,7 +190,7 @@ local function flow(page, list, indent)
 end
 
 local function all_scalars(list, most)
-  for i = 1, math.min(#list, most) do
+  for i = 1, math.min(rawlen(list), most) do
     local value = rawget(list, i)
     if type(value) == "table" and not literal.is_object(value) then return false end
   end
@@ -212,15 +212,17 @@ local function entry(page, label, value, indent, seen)
 end
 
 local function items(page, t, indent, seen)
-  for i = 1, #t do
+  for i = 1, rawlen(t) do
+    if page.left == 0 then return page:cut(rawlen(t) - i + 1, "values") end
     entry(page, ("[%d] = "):format(i), rawget(t, i), indent, seen)
-    if page.full then return page:cut(#t - i, "values") end
+    if page.full then return page:cut(rawlen(t) - i, "values") end
   end
 end
 
 local function lines_of(page, t, indent, seen)
   local keys, count = literal.keys(t, page.left or math.maxinteger)
   for i, key in ipairs(keys) do
+    if page.left == 0 then return page:cut(count - i + 1, "fields") end
     entry(page, literal.key(key) .. " = ", rawget(t, key), indent, seen)
     if page.full then return page:cut(count - i, "fields") end
   end
@@ -229,7 +231,7 @@ end
 function block(page, t, indent, seen)
   seen[t] = true
   local most = page.left or math.maxinteger
-  if #t > 0 then
+  if rawlen(t) > 0 then
     local kind = list_kind(t, most)
     if kind then aligned(page, t, kind, indent)
     elseif all_scalars(t, most) then flow(page, t, indent)
@@ -258,8 +260,8 @@ local function text_lines(page, text)
   for line, place in (text .. "\n"):gmatch("([^\n]*)\n()") do
     if place > #text + 1 and line == "" and rest > 1 then return end
     if not page:line(line) then
-      local _, left = text:sub(rest):gsub("\n", "")
-      return page:cut(left + 1, "lines")
+      local _, left = (text:sub(rest):gsub("\n$", "") .. "\n"):gsub("\n", "")
+      return page:cut(left, "lines")
     end
     rest = place
   end
@@ -270,8 +272,8 @@ local function whole(page, value)
   if type(value) == "table" and class_fields(value) then return object(page, value) end
   if type(value) ~= "table" or literal.is_object(value) then return entry(page, "", value, "", {}) end
   if next(value) == nil then return page:line("{}") end
-  local kind = #value > 0 and list_kind(value, page.left or math.maxinteger)
-  local text = not kind and #value > 0 and inline(value, page.width, page.colour)
+  local kind = rawlen(value) > 0 and list_kind(value, page.left or math.maxinteger)
+  local text = not kind and rawlen(value) > 0 and inline(value, page.width, page.colour)
   if text then return page:line(text) end
   block(page, value, "", {})
 end

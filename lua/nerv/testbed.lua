@@ -180,12 +180,14 @@ function M.get(name)
   return net and net.archetype == "testbed" and object(net.name, (names_of(net.options))) or nil
 end
 
-local NAME <const> = { name = "name", type = "name", required = true, text = "name of a node" }
+local function node_names(bed) return bed.names end
+local NAME <const> = { name = "name", type = "name", required = true, names = node_names, text = "name of a node" }
 local EXAMPLE <const> = "local tb = testbed.create { nodes = 1, prefix = \"pc\" }  %s  tb:delete()"
 
 api.class("testbed", "several nodes on this machine", methods, {
-  node = { text = "returns a node of the testbed", args = { { name = "which", type = "any", required = true,
-    text = "its number or name" } }, example = EXAMPLE:format "print(tb:node(1).state)" },
+  node = { text = "returns a node of the testbed", returns = "node", args = { { name = "which", type = "any",
+    required = true, names = node_names, text = "its number or name" } },
+    example = EXAMPLE:format "print(tb:node(1).state)" },
   address = { text = "returns the address of a node on the trunk, or nil", args = { NAME },
     example = EXAMPLE:format 'print(tb:address "pc1")' },
   netns = { text = "returns the path of the namespace that plays a node; \"trunk\" is the switch between them",

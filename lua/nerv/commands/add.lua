@@ -1,5 +1,6 @@
 -- `add`: endpoints.
 local assignment <const> = require "nerv.assignment"
+local live <const> = require "nerv.live"
 local operations <const> = require "nerv.operations"
 local options <const> = require "nerv.options"
 
@@ -16,10 +17,16 @@ local function specs_of(net, words)
   return specs
 end
 
+-- For completion.
+local function known_options(words)
+  return live.definition(words[2]) and operations.endpoint_options(words[2])
+end
+
 return {
   name = "add", text = "add endpoints to a network; OPTION=VALUE words set their options, 'help ARCHETYPE' lists them",
   args = { { name = "network", type = "network", required = true, text = "whose" },
-    { name = "endpoints", type = "rest", mixed = true, text = "NAME ... OPTION=VALUE ..., node=NODE" } },
+    { name = "endpoints", type = "rest", mixed = true, pairs = known_options,
+      text = "NAME ... OPTION=VALUE ..., node=NODE" } },
   options = { dry_run = operations.DRY_RUN },
   columns = operations.columns(LIST),
   example = "add blue h3 h4",

@@ -54,7 +54,8 @@ local OPTION_NAMES <const> = { filter = "f", count = "c", seconds = "t", snaplen
 local spec <const> = {
   name = "capture", text = "capture packets: show them, or write them to a pcap file, until Ctrl-C",
   args = {
-    { name = "place", type = "any", required = true, text = "an endpoint, a network (its bridge) or NODE:INTERFACE" },
+    { name = "place", type = "any", names = { "endpoint", "network" }, required = true,
+      text = "an endpoint, a network (its bridge) or NODE:INTERFACE" },
     { name = "file", type = "string", text = "pcap file to write; - for standard output, as into tcpdump -r -; "
       .. "by default packets are shown" },
   },

@@ -12,11 +12,17 @@ local function make(spec)
     prefix = spec.prefix, egress = spec.egress }.network
 end
 
+-- For completion.
+local function known_options(words)
+  local def = words[3] and archetypes.load(words[3])
+  return def and operations.network_options(def)
+end
+
 return {
   name = "create", text = "create a network; OPTION=VALUE words set its options, 'help ARCHETYPE' lists them",
   args = { { name = "network", type = "name", required = true, text = "its name" },
     { name = "archetype", type = "archetype", required = true, text = "its kind" },
-    { name = "options", type = "rest", mixed = true, text = "OPTION=VALUE ..., home=NODE" } },
+    { name = "options", type = "rest", mixed = true, pairs = known_options, text = "OPTION=VALUE ..., home=NODE" } },
   options = { dry_run = operations.DRY_RUN },
   columns = operations.columns(LIST),
   example = "create green ip subnet=10.3.0.0/24",

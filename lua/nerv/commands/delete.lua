@@ -28,7 +28,8 @@ end
 
 return {
   name = "delete", text = "delete networks with all that they have, and endpoints",
-  args = { { name = "names", type = "rest", mixed = true, text = "networks and endpoints" } },
+  args = { { name = "names", type = "rest", mixed = true, names = { "network", "endpoint" },
+    text = "networks and endpoints" } },
   options = { dry_run = operations.DRY_RUN },
   columns = operations.COLUMNS,
   render = function(rows, a) return a.dry_run and require("nerv.records").text(operations.COLUMNS, rows) or "" end,

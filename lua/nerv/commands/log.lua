@@ -12,7 +12,8 @@ end
 
 return {
   name = "log", text = "show the end of the log of an agent, or of the services of a network",
-  args = { { name = "name", type = "string", text = "a node, network or service; by default this node" } },
+  args = { { name = "name", type = "string", names = { "node", "network" },
+    text = "a node, network or service; by default this node" } },
   options = { follow = { type = "boolean", short = "f", doc = "go on with what comes, until Ctrl-C" },
     lines = { type = "count", default = 20, short = "n", doc = "how many lines of each" } },
   example = "log -n 5",

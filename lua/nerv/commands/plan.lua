@@ -11,7 +11,8 @@ end
 
 return {
   name = "plan", text = "show what a command would do to the nodes, without doing it",
-  args = { { name = "command", type = "rest", text = "a command that changes networks, and its words" } },
+  args = { { name = "command", type = "rest", command = true,
+    text = "a command that changes networks, and its words" } },
   example = "plan delete blue",
   run = function(a)
     local words = { table.unpack(a.command) }

@@ -8,7 +8,7 @@ end
 
 return {
   name = "sh", text = "run a command line of /bin/sh on this machine; its exit status is the command's",
-  args = { { name = "line", type = "line", required = true, text = "the command line" } },
+  args = { { name = "line", type = "line", names = "program", required = true, text = "the command line" } },
   example = "sh ip -brief link | head -n 3",
   run = function(a)
     io.stdout:flush()

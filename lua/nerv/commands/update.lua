@@ -5,6 +5,7 @@ local command <const> = require "nerv.command"
 local context <const> = require "nerv.context"
 local draft <const> = require "nerv.draft"
 local lab <const> = require "nerv.lab"
+local live <const> = require "nerv.live"
 local network <const> = require "nerv.network"
 local operations <const> = require "nerv.operations"
 local options <const> = require "nerv.options"
@@ -40,10 +41,19 @@ local function update_endpoint(e, given, dry_run)
   return e:update(changes):operations()
 end
 
+-- For completion: an endpoint's options are those of its network.
+local function known_options(words)
+  local def = live.definition(words[2])
+  if def then return options.join(operations.network_options(def), { archetype = draft.NETWORK.archetype }) end
+  local net = live.network_of(words[2])
+  return net and operations.endpoint_options(net)
+end
+
 return {
   name = "update", text = "change options of a network or an endpoint while it runs, or a network's archetype",
-  args = { { name = "name", type = "string", required = true, text = "a network or an endpoint" },
-    { name = "options", type = "rest", mixed = true,
+  args = { { name = "name", type = "string", names = { "network", "endpoint" }, required = true,
+      text = "a network or an endpoint" },
+    { name = "options", type = "rest", mixed = true, pairs = known_options,
       text = "OPTION=VALUE ..., archetype=NAME, home=NODE; of an endpoint OPTION= takes it away" } },
   options = { dry_run = operations.DRY_RUN },
   columns = operations.COLUMNS,

@@ -270,21 +270,47 @@ static const struct fn methods[] = {
 		    NULL },
 		  { 0 } },
 	  "runs operations as one transaction; returns an array of results, or nil, a message, the server's error "
-	  "and the number of the operation that failed" },
+	  "and the number of the operation that failed",
+	  OVSDB_EXAMPLE
+	  "local results = assert(db:transact { { op = \"select\", table = \"Node\", where = {}, columns = { \"name\" } } })\n"
+	  "for _, row in ipairs(results[1].rows) do print(row.name) end" },
 	{ "watch", l_watch,
 	  (const struct arg[]){
 		  { "tables", ARG_TABLE, false, "array of names; by default all monitored tables", NULL },
 		  { 0 } },
-	  "returns a queue of what changes from now on" },
+	  "returns a queue of what changes from now on",
+	  OVSDB_EXAMPLE
+	  "local watch <close> = db:watch { \"Network\" }\n"
+	  "blue:update { mtu = 1400 }\n"
+	  "local event = watch:next()\n"
+	  "print(event.table, event.new.options)" },
 	{ "changes", l_changes, NULL,
-	  "waits for changes and returns an array of all since the last call; the first call begins to watch" },
+	  "waits for changes and returns an array of all since the last call; the first call begins to watch",
+	  OVSDB_EXAMPLE
+	  "local changes = task.spawn(db.changes, db)\n"
+	  "task.sleep(0)\n"
+	  "blue:update { mtu = 1400 }\n"
+	  "print(#changes:wait())" },
 	{ "lock", ovsdb_l_lock, lock_args,
-	  "asks for a lock, now and after each reconnect; returns whether it is owned already" },
-	{ "unlock", ovsdb_l_unlock, lock_args, "gives a lock up, or no longer waits for it; returns true" },
-	{ "has_lock", ovsdb_l_has_lock, lock_args, "returns whether the lock is owned at the moment" },
+	  "asks for a lock, now and after each reconnect; returns whether it is owned already",
+	  OVSDB_EXAMPLE
+	  "print(db:lock \"example\")\n"
+	  "db:unlock \"example\"" },
+	{ "unlock", ovsdb_l_unlock, lock_args, "gives a lock up, or no longer waits for it; returns true",
+	  OVSDB_EXAMPLE
+	  "db:lock \"example\"\n"
+	  "assert(db:unlock \"example\")" },
+	{ "has_lock", ovsdb_l_has_lock, lock_args, "returns whether the lock is owned at the moment",
+	  OVSDB_EXAMPLE
+	  "db:lock \"example\"\n"
+	  "print(db:has_lock \"example\")" },
 	{ "serial", l_serial, NULL,
-	  "returns a number that is another one whenever `rows` has changed: for indexes kept over them" },
-	{ "connected", l_connected, NULL, "returns true, or false and the reason" },
+	  "returns a number that is another one whenever `rows` has changed: for indexes kept over them",
+	  OVSDB_EXAMPLE
+	  "print(db:serial())" },
+	{ "connected", l_connected, NULL, "returns true, or false and the reason",
+	  OVSDB_EXAMPLE
+	  "print(db:connected())" },
 	{ "close", l_close, NULL, "ends the connection; calls under way return nil, a message and \"closed\"" },
 	{ 0 }
 };
@@ -329,12 +355,15 @@ static const struct fn functions[] = {
 	  (const struct arg[]){
 		  { "options", ARG_TABLE, true, "server, database and limits", connect_fields },
 		  { 0 } },
-	  "connects to an OVSDB server; returns a handle whose `rows` holds the monitored tables" },
+	  "connects to an OVSDB server; returns a handle whose `rows` holds the monitored tables",
+	  OVSDB_EXAMPLE
+	  "for _, row in pairs(db.rows.Network) do print(row.name) end" },
 	{ "named", l_named,
 	  (const struct arg[]){
 		  { "name", ARG_STRING, true, "the uuid_name of an insert of the same transaction", NULL },
 		  { 0 } },
-	  "returns the string that stands for that row's uuid" },
+	  "returns the string that stands for that row's uuid",
+	  "print(ovsdb.named \"row1\")  -- in another operation: the row that has uuid_name = \"row1\"" },
 	{ 0 }
 };
 

@@ -342,8 +342,17 @@ static const struct arg seconds_args[] = {
 static const struct fn methods[] = {
 	{ "next", l_next, seconds_args,
 	  "waits for an event and returns the oldest one: "
-	  "{table=, uuid=, old=, new=, changed=}, {lost=true, reason=}, {connected=true} or {lock=, owned=}" },
-	{ "all", l_all, seconds_args, "waits for events and returns an array of all that there are" },
+	  "{table=, uuid=, old=, new=, changed=}, {lost=true, reason=}, {connected=true} or {lock=, owned=}",
+	  OVSDB_EXAMPLE
+	  "local watch <close> = db:watch()\n"
+	  "assert(not watch:next(0))\n"
+	  "blue:update { mtu = 1400 }\n"
+	  "print(watch:next().table)" },
+	{ "all", l_all, seconds_args, "waits for events and returns an array of all that there are",
+	  OVSDB_EXAMPLE
+	  "local watch <close> = db:watch { \"Endpoint\" }\n"
+	  "blue:endpoint { { name = \"a\" }, { name = \"b\" } }\n"
+	  "print(#watch:all())" },
 	{ "close", l_close, NULL, "ends the watch; who waits on it gets nil, a message and \"closed\"" },
 	{ 0 }
 };

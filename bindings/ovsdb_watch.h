@@ -14,6 +14,10 @@
 #include <lua.h>
 #include <stdbool.h>
 
+/* How the examples of handles and watches begin: with the database of a lab. */
+#define OVSDB_EXAMPLE \
+	"local db <close> = assert(ovsdb.connect { remote = lab.connection().hello.db, database = \"NERV\" })\n"
+
 struct ovsdb_watch_waiter;
 
 struct ovsdb_watch {

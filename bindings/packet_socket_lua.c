@@ -321,6 +321,11 @@ static const struct arg records_args[] = {
 	{ 0 }
 };
 
+#define EXAMPLE_SENT \
+	"link.set{ name = \"lo\", up = true }\n" \
+	"local s <close> = packet.open{ link = \"lo\", filter = \"ether proto 0x88b5\" }\n" \
+	"s:send((\"\\0\"):rep(12) .. \"\\x88\\xb5hello\")\n"
+
 static const struct fn methods[] = {
 	{ "send", l_send, send_args, "sends a frame; waits while the interface takes none; returns true",
 	  "link.set{ name = \"lo\", up = true }\n"
@@ -329,7 +334,10 @@ static const struct fn methods[] = {
 	  "  ethertype = 0x88b5 }, \"hello\" })" },
 	{ "recv", packet_l_recv, recv_args,
 	  "returns the next frame and {time= seconds since 1970, time_ns= the same in whole nanoseconds, outgoing=, "
-	  "length= in bytes, checksum_pending= a device was to fill it in, vlan= tag if it had one}" },
+	  "length= in bytes, checksum_pending= a device was to fill it in, vlan= tag if it had one}",
+	  EXAMPLE_SENT
+	  "local frame, info = s:recv(1)\n"
+	  "print(#frame, info.outgoing, info.time)" },
 	{ "frames", packet_l_frames, frames_args,
 	  "iterates: each turn gives what recv returns; ends with the time limit or when the socket is closed",
 	  "link.set{ name = \"lo\", up = true }\n"
@@ -337,10 +345,17 @@ static const struct fn methods[] = {
 	  "s:send((\"\\0\"):rep(12) .. \"\\x88\\xb5hello\")\n"
 	  "for frame, info in s:frames(0.1) do print(#frame, info.outgoing) end" },
 	{ "records", packet_l_records, records_args,
-	  "returns the next frames as records of a pcap file with nanoseconds, and how many there are" },
+	  "returns the next frames as records of a pcap file with nanoseconds, and how many there are",
+	  EXAMPLE_SENT
+	  "local records, count = s:records(1)\n"
+	  "print(#records, count)" },
 	{ "statistics", l_statistics, NULL,
-	  "returns {received= frames that passed the filter, dropped= those of them that found no room}" },
-	{ "linktype", l_linktype, NULL, "returns what frames begin with, as pcap files number it: 1 Ethernet, 101 IP" },
+	  "returns {received= frames that passed the filter, dropped= those of them that found no room}",
+	  EXAMPLE_SENT
+	  "print(s:statistics().received)" },
+	{ "linktype", l_linktype, NULL, "returns what frames begin with, as pcap files number it: 1 Ethernet, 101 IP",
+	  "local s <close> = packet.open{ link = \"lo\" }\n"
+	  "assert(s:linktype() == 1)" },
 	{ "close", l_close, NULL, "closes the socket; whoever waits on it gets \"closed\"" },
 	{ 0 }
 };

@@ -4,6 +4,13 @@
 
 #include <lua.h>
 
+/* How examples begin that need a file with a packet. */
+#define PCAP_EXAMPLE_FILE \
+	"local path = os.tmpname()\n" \
+	"local w = pcap.create(path)\n" \
+	"w:write((\"\\0\"):rep(60))\n" \
+	"w:close()\n"
+
 int pcap_l_open(lua_State *L);
 int pcap_l_create(lua_State *L);
 

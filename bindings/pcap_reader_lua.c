@@ -250,10 +250,18 @@ static int l_tostring(lua_State *L)
 static const struct fn methods[] = {
 	{ "next", l_next, NULL,
 	  "returns the next packet {time= seconds since 1970, time_ns= the same in whole nanoseconds, bytes=, length= "
-	  "bytes on the wire}; at the end nil" },
+	  "bytes on the wire}; at the end nil",
+	  PCAP_EXAMPLE_FILE
+	  "local reader <close> = pcap.open(path)\n"
+	  "print(#reader:next().bytes, reader:next())\n"
+	  "os.remove(path)" },
 	{ "info", l_info, NULL,
 	  "returns {linktype= number of what packets begin with (1 Ethernet, 101 IP), name= its name, snaplen= bytes "
-	  "of a packet that the file holds at most}" },
+	  "of a packet that the file holds at most}",
+	  PCAP_EXAMPLE_FILE
+	  "local reader <close> = pcap.open(path)\n"
+	  "print(reader:info().name)\n"
+	  "os.remove(path)" },
 	{ "close", collect_handle, NULL, "closes the file" },
 	{ 0 }
 };

@@ -243,8 +243,18 @@ static const struct arg append_args[] = {
 };
 
 static const struct fn methods[] = {
-	{ "write", l_write, write_args, "writes a packet, at most snaplen bytes of it, at once; returns true" },
-	{ "append", l_append, append_args, "writes records that are formatted already; returns true" },
+	{ "write", l_write, write_args, "writes a packet, at most snaplen bytes of it, at once; returns true",
+	  PCAP_EXAMPLE_FILE
+	  "print(file.stat(path).size)\n"
+	  "os.remove(path)" },
+	{ "append", l_append, append_args, "writes records that are formatted already; returns true",
+	  "link.set{ name = \"lo\", up = true }\n"
+	  "local s <close> = packet.open{ link = \"lo\" }\n"
+	  "s:send((\"\\0\"):rep(60))\n"
+	  "local path = os.tmpname()\n"
+	  "local w <close> = pcap.create(path)\n"
+	  "w:append((s:records(1)))\n"
+	  "os.remove(path)" },
 	{ "close", collect, NULL, "closes the file; a descriptor that was given stays open" },
 	{ 0 }
 };

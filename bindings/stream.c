@@ -356,24 +356,52 @@ static const struct arg write_frame_args[] = {
 
 static const struct fn methods[] = {
 	{ "read", stream_l_read, read_args,
-	  "waits for some bytes and returns them; at the end nil, message, \"closed\"" },
+	  "waits for some bytes and returns them; at the end nil, message, \"closed\"",
+	  "local a, b = stream.pair()\n"
+	  "a:write \"some bytes\"\n"
+	  "print(b:read(4), b:read())" },
 	{ "read_exactly", stream_l_read_exactly, read_exactly_args,
-	  "returns exactly so many bytes; if the end comes first they stay for read" },
+	  "returns exactly so many bytes; if the end comes first they stay for read",
+	  "local a, b = stream.pair()\n"
+	  "a:write \"12345\"\n"
+	  "assert(b:read_exactly(4) == \"1234\")" },
 	{ "read_line", stream_l_read_line, NULL,
-	  "returns the next line without its line feed; the last one may lack it" },
+	  "returns the next line without its line feed; the last one may lack it",
+	  "local a, b = stream.pair()\n"
+	  "a:write \"one\\ntwo\"\n"
+	  "a:shutdown()\n"
+	  "print(b:read_line(), b:read_line(), b:read_line())" },
 	{ "read_frame", stream_l_read_frame, NULL,
-	  "returns the next frame's type and payload; bytes that are no frame give \"EPROTO\"" },
-	{ "write", l_write, write_args, "sends all bytes; returns true" },
-	{ "write_frame", l_write_frame, write_frame_args, "sends one frame; returns true" },
+	  "returns the next frame's type and payload; bytes that are no frame give \"EPROTO\"",
+	  "local a, b = stream.pair()\n"
+	  "a:write_frame(1, \"payload\")\n"
+	  "print(b:read_frame())" },
+	{ "write", l_write, write_args, "sends all bytes; returns true",
+	  "local a, b = stream.pair()\n"
+	  "assert(a:write \"some bytes\")\n"
+	  "print(b:read())" },
+	{ "write_frame", l_write_frame, write_frame_args, "sends one frame; returns true",
+	  "local a, b = stream.pair()\n"
+	  "assert(a:write_frame(7))\n"
+	  "print(b:read_frame())" },
 	{ "shutdown", l_shutdown, NULL,
-	  "ends the writing half: the other end reads to its end; a pipe is closed; returns true" },
+	  "ends the writing half: the other end reads to its end; a pipe is closed; returns true",
+	  "local a, b = stream.pair()\n"
+	  "a:shutdown()\n"
+	  "print(b:read())  -- the end\n"
+	  "b:write \"but not of this direction\"\n"
+	  "print(a:read())" },
 	{ "secure", stream_l_secure, stream_secure_args,
 	  "goes on with TLS, after a handshake in which both ends show certificates of one authority; "
 	  "returns the stream; on failure it is closed" },
 	{ "close", l_close, NULL, "closes; whoever waits on it gets \"closed\"" },
-	{ "fileno", l_fileno, NULL, "returns the number of the descriptor, which stays the stream's" },
+	{ "fileno", l_fileno, NULL, "returns the number of the descriptor, which stays the stream's",
+	  "local a <close> = stream.pair()\n"
+	  "print(a:fileno())" },
 	{ "peer", l_peer, NULL,
-	  "returns pid, uid and gid of the process that connected or listened (Unix sockets)" },
+	  "returns {pid=, uid=, gid=} of the process that connected or listened (Unix sockets); or nil, message, code",
+	  "local a <close> = stream.pair()\n"
+	  "assert(a:peer().pid == process.self())" },
 	{ 0 }
 };
 

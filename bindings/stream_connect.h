@@ -10,6 +10,10 @@ struct address;
  * in the name of `fn` on misuse; 0 or negative errno. */
 int stream_address_option(lua_State *L, const char *fn, struct address *a);
 
+/* How examples begin that need somebody who listens. */
+#define STREAM_EXAMPLE_LISTEN \
+	"local listener <close> = assert(stream.listen { host = \"127.0.0.1\", port = 0 })\n"
+
 int stream_l_connect(lua_State *L);
 int stream_l_listen(lua_State *L);
 

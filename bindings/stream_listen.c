@@ -229,8 +229,15 @@ int stream_l_listen(lua_State *L)
 }
 
 static const struct fn methods[] = {
-	{ "accept", l_accept, NULL, "waits for a client; returns its stream" },
-	{ "port", l_port, NULL, "returns the TCP port it listens on" },
+	{ "accept", l_accept, NULL, "waits for a client; returns its stream",
+	  STREAM_EXAMPLE_LISTEN
+	  "local client <close> = assert(stream.connect { host = \"127.0.0.1\", port = listener:port() })\n"
+	  "client:write \"hello\"\n"
+	  "local server <close> = listener:accept()\n"
+	  "print(server:read())" },
+	{ "port", l_port, NULL, "returns the TCP port it listens on",
+	  STREAM_EXAMPLE_LISTEN
+	  "print(listener:port())" },
 	{ "close", l_close, NULL, "stops listening and removes its socket's file" },
 	{ 0 }
 };

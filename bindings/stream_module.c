@@ -71,11 +71,22 @@ static const struct arg fd_args[] = {
 };
 
 static const struct fn functions[] = {
-	{ "connect", stream_l_connect, connect_args, "connects; returns a stream" },
-	{ "listen", stream_l_listen, listen_args, "listens; returns a listener with :accept()" },
-	{ "pair", l_pair, NULL, "returns two streams that are each other's other end" },
+	{ "connect", stream_l_connect, connect_args, "connects; returns a stream",
+	  STREAM_EXAMPLE_LISTEN
+	  "local client <close> = assert(stream.connect { host = \"127.0.0.1\", port = listener:port(), timeout = 2 })\n"
+	  "print(client)" },
+	{ "listen", stream_l_listen, listen_args, "listens; returns a listener with :accept()",
+	  STREAM_EXAMPLE_LISTEN
+	  "print(listener)" },
+	{ "pair", l_pair, NULL, "returns two streams that are each other's other end",
+	  "local a, b = stream.pair()\n"
+	  "a:write \"there\"\n"
+	  "b:write \"and back\"\n"
+	  "print(b:read(), a:read())" },
 	{ "fd", l_fd, fd_args,
-	  "returns a stream over an open descriptor, which close leaves open, as it was" },
+	  "returns a stream over an open descriptor, which close leaves open, as it was",
+	  "local out <close> = stream.fd(1)\n"
+	  "out:write \"to standard output\\n\"" },
 	{ 0 }
 };
 

@@ -293,6 +293,15 @@ static int l_tostring(lua_State *L)
 #define ARG_OF_ACTION { "action", ARG_STRING, true, "name of an action of the table", NULL }
 #define ARG_OF_DATA { "data", ARG_TABLE, false, "list of the action's parameters, as big-endian bytes", NULL }
 
+/* Examples run where a node has an NVE. */
+#define EXAMPLE_CONNECT \
+	"local _, row = next(lab.state().rows.Switch)\n" \
+	"local c <close> = assert(switch_client.connect { path = row.socket })\n"
+#define EXAMPLE_ENTRY \
+	EXAMPLE_CONNECT \
+	"local handle = c:add(\"tags\", { { key = { \"\\0\\1\", \"\\0\\77\" }, action = \"to_port\", " \
+	"data = { \"\\0\\16\" } } })[1]\n"
+
 static const struct arg table_args[] = { ARG_OF_TABLE, { 0 } };
 static const struct arg entry_args[] = { ARG_OF_TABLE, ARG_OF_ENTRY, { 0 } };
 static const struct arg modify_args[] = { ARG_OF_TABLE, ARG_OF_ENTRY, ARG_OF_ACTION, ARG_OF_DATA, { 0 } };
@@ -322,23 +331,48 @@ static const struct arg remove_port_args[] = {
 
 static const struct fn methods[] = {
 	{ "tables", l_tables, NULL,
-	  "returns the tables as the program describes them: list of { name, key, actions, max_size, counters }" },
+	  "returns the tables as the program describes them: list of { name, key, actions, max_size, counters }",
+	  EXAMPLE_CONNECT
+	  "for _, t in ipairs(c:tables()) do print(t.name, #t.key, #t.actions) end" },
 	{ "add", l_add, add_args,
 	  "adds entries, all or none: after a refusal those added before are deleted again; returns the list of handles, "
-	  "or nil, message, code and the position of the refused one. When it is cancelled they are deleted again, too" },
-	{ "modify", l_modify, modify_args, "changes what an entry does; returns true" },
-	{ "delete", l_delete, entry_args, "deletes an entry; returns true" },
-	{ "clear", l_clear, table_args, "deletes all entries of a table, not its default; returns true" },
-	{ "entries", l_entries, table_args, "returns the list of { key, action, data, handle, priority }" },
+	  "or nil, message, code and the position of the refused one. When it is cancelled they are deleted again, too",
+	  EXAMPLE_ENTRY
+	  "print(handle)" },
+	{ "modify", l_modify, modify_args, "changes what an entry does; returns true",
+	  EXAMPLE_ENTRY
+	  "assert(c:modify(\"tags\", handle, \"to_port\", { \"\\0\\17\" }))" },
+	{ "delete", l_delete, entry_args, "deletes an entry; returns true",
+	  EXAMPLE_ENTRY
+	  "assert(c:delete(\"tags\", handle))" },
+	{ "clear", l_clear, table_args, "deletes all entries of a table, not its default; returns true",
+	  EXAMPLE_CONNECT
+	  "assert(c:clear \"tags\")" },
+	{ "entries", l_entries, table_args, "returns the list of { key, action, data, handle, priority }",
+	  EXAMPLE_ENTRY
+	  "for _, entry in ipairs(c:entries \"tags\") do print(entry.handle, entry.action) end" },
 	{ "default", l_default, table_args,
-	  "returns { action, data } of what happens without a match; nil when there is none" },
-	{ "set_default", l_set_default, set_default_args, "says what happens without a match; returns true" },
-	{ "entry_counter", l_entry_counter, entry_args, "returns { packets, bytes } that an entry has matched" },
-	{ "counter", l_counter, counter_args, "returns { packets, bytes } of a counter's cell" },
-	{ "ports", l_ports, NULL, "returns the list of { number, interface, up }" },
+	  "returns { action, data } of what happens without a match; nil when there is none",
+	  EXAMPLE_CONNECT
+	  "print(c:default(\"tags\").action)" },
+	{ "set_default", l_set_default, set_default_args, "says what happens without a match; returns true",
+	  EXAMPLE_CONNECT
+	  "local usual = c:default \"tags\"\n"
+	  "assert(c:set_default(\"tags\", usual.action, usual.data))" },
+	{ "entry_counter", l_entry_counter, entry_args, "returns { packets, bytes } that an entry has matched",
+	  EXAMPLE_ENTRY
+	  "print(c:entry_counter(\"tags\", handle).packets)" },
+	{ "counter", l_counter, counter_args, "returns { packets, bytes } of a counter's cell",
+	  EXAMPLE_CONNECT
+	  "print(c:counter(\"verdicts\", 0).packets)" },
+	{ "ports", l_ports, NULL, "returns the list of { number, interface, up }",
+	  EXAMPLE_CONNECT
+	  "for _, port in ipairs(c:ports()) do print(port.number, port.interface, port.up) end" },
 	{ "add_port", l_add_port, add_port_args, "makes an interface a port, while the switch runs; returns true" },
 	{ "remove_port", l_remove_port, remove_port_args, "takes a port out; returns true" },
-	{ "info", l_info, NULL, "returns { device_id, thrift_port }; 0 for no port" },
+	{ "info", l_info, NULL, "returns { device_id, thrift_port }; 0 for no port",
+	  EXAMPLE_CONNECT
+	  "print(c:info().device_id)" },
 	{ "close", l_close, NULL, "ends the connection; a call that runs still ends by itself" },
 	{ 0 }
 };
@@ -366,7 +400,9 @@ static const struct arg connect_args[] = {
 
 static const struct fn functions[] = {
 	{ "connect", l_connect, connect_args,
-	  "connects to the Thrift interface of nerv-nve or BMv2's simple_switch; returns its handle" },
+	  "connects to the Thrift interface of nerv-nve or BMv2's simple_switch; returns its handle",
+	  EXAMPLE_CONNECT
+	  "print(c)" },
 	{ 0 }
 };
 

@@ -182,15 +182,24 @@ static const struct fn functions[] = {
 		  { "function", ARG_FUNCTION, true, "what to call; it may not wait", NULL },
 		  { "...", ARG_REST, false, "its arguments", NULL },
 		  { 0 } },
-	  "calls a function that may neither wait nor run for long; returns as pcall does" },
-	{ "has_terminal", l_has_terminal, NULL, "returns whether stderr is a terminal" },
+	  "calls a function that may neither wait nor run for long; returns as pcall does",
+	  "print(runtime.limited(1, string.rep, \"x\", 3))\n"
+	  "print(runtime.limited(0.01, function() while true do end end))" },
+	{ "has_terminal", l_has_terminal, NULL, "returns whether stderr is a terminal",
+	  "print(runtime.has_terminal())" },
 	{ "status", l_status,
 	  (const struct arg[]){ { "text", ARG_STRING, false, "one line; none by default", NULL }, { 0 } },
-	  "keeps a line below what is printed while no prompt is there; only on a terminal" },
-	{ "now", l_monotonic, NULL, "returns the monotonic clock, in seconds" },
+	  "keeps a line below what is printed while no prompt is there; only on a terminal",
+	  "runtime.status(\"step 1 of 3\")\n"
+	  "runtime.status()" },
+	{ "now", l_monotonic, NULL, "returns the monotonic clock, in seconds",
+	  "local began = runtime.now()\n"
+	  "task.sleep(0.01)\n"
+	  "print(runtime.now() - began)" },
 	{ "log", l_warn,
 	  (const struct arg[]){ { "text", ARG_STRING, true, "one line", NULL }, { 0 } },
-	  "writes a line to stderr without tearing the prompt" },
+	  "writes a line to stderr without tearing the prompt",
+	  "runtime.log(\"a line on standard error\")" },
 	{ 0 }
 };
 
@@ -226,7 +235,8 @@ int runtime_init(struct runtime *rt)
 	lua_pushcfunction(rt->L, l_exit);
 	lua_setfield(rt->L, -2, "exit");
 	lua_pop(rt->L, 1);
-	return 0;
+	/* The main task is an object like the others. */
+	return luaL_dostring(rt->L, "require 'nerv.task'") == LUA_OK ? 0 : -ENOMEM;
 }
 
 void runtime_run(struct runtime *rt, struct task *task)

@@ -3,7 +3,7 @@
 --
 -- A function is described as
 --   { text = one line: what it does, what it returns; args = array of arguments; example = Lua that runs as it stands
---     where `blue` is a network of archetype ip with the endpoints `h1` and `h2`;
+--     where `blue` is a network of archetype ip with the endpoints `h1` and `h2`, and `pm1` a node of a testbed;
 --     internal = true: for NERV's own modules, neither shown nor checked;
 --     returns = the class of the object that it returns }
 -- and an argument as

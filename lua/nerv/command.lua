@@ -423,5 +423,6 @@ command.run_line "hello you"]] },
     args = { { name = "line", type = "string", required = true, text = "as typed at the prompt" } },
     example = 'command.run_line "h1 ping -c1 h2"' },
   get = { internal = true }, find_endpoint = { internal = true }, is_command = { internal = true },
-  run_words = { internal = true },
+  run_words = { internal = true }, exit_status = { internal = true }, option_word = { internal = true },
+  takes_names = { internal = true },
 })

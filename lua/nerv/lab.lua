@@ -126,10 +126,8 @@ function M.connection()
   return current
 end
 
---- Whether this shell has an agent already: asking must not start one.
 function M.active() return current ~= nil end
 
---- Whether an agent answers, on which connection() would not have to start one.
 function M.present()
   if current then return true end
   local path = socket_of(context.state_dir())
@@ -197,6 +195,8 @@ function M.clean() return instance.clean_all_dead() end
 
 return api.module("lab", "this shell's agent and database; the first call that needs them starts a lab", M, {
   here = { text = "returns the name of this shell's node", example = "print(lab.here())" },
+  present = { text = "returns whether a lab or daemon is there that this shell would use; starts none",
+    example = "assert(lab.present())" },
   active = { text = "returns whether this shell has an agent already; starts none", example = "assert(lab.active())" },
   connection = { text = "returns {state=, socket= the agent's, hello={node=, pid=, db=, state_dir=, run_dir=}}",
     example = "print(lab.connection().hello.run_dir)" },

@@ -249,12 +249,7 @@ local ACTION <const> = { name = "action", type = "string", required = true, name
   text = "name of the action" }
 local HANDLE <const> = { name = "handle", type = "integer", required = true, text = "number of the entry" }
 local PORT <const> = { name = "number", type = "integer", required = true, text = "number of the port" }
-local EXAMPLE <const> = [[
-local tb = testbed.create { nodes = 1, prefix = "pc" }
-local sw = nve.open "pc1"
-%s
-sw:close()
-tb:delete()]]
+local EXAMPLE <const> = 'local sw = nve.open "pm1"\n%s'
 local TAGS <const> = [[
 local tags = sw.tables.tags
 local handle = assert(tags:add { key = { 1, 77 }, action = "to_port", data = { 16 } })
@@ -306,10 +301,11 @@ api.class("switch", "a P4 switch under control", Switch, {
   remove_port = { text = "removes a port; returns true, or nil, message, code", args = { PORT } },
   counter = { text = "reads a cell of a counter; returns {packets=, bytes=}, or nil, message, code",
     args = { { name = "name", type = "string", required = true, text = "name of the counter" },
-      { name = "index", type = "integer", required = true, text = "which cell; 0 is the first" } } },
+      { name = "index", type = "integer", required = true, text = "which cell; 0 is the first" } },
+    example = example 'print(sw:counter("verdicts", 0).packets)' },
   info = { text = "returns what the switch says of itself, {device_id=, thrift_port=}",
     example = example "print(sw:info().device_id)" },
-  close = { text = "ends the connection", example = example "" },
+  close = { text = "ends the connection", example = example "sw:close()" },
 }, { tables = "its tables, by name: sw.tables.tags", where = "what it was connected by" }, function(_, node_name)
   local tables = {}
   for name, info in pairs(live.switch_tables(node_name)) do

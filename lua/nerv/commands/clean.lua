@@ -1,6 +1,7 @@
 -- `clean`: removes what dead labs left.
 return {
   name = "clean", text = "remove what labs left whose agents are dead",
+  example = "clean",
   run = function()
     local lines = {}
     for i, dir in ipairs(require("nerv.lab").clean()) do lines[i] = "removed " .. dir end

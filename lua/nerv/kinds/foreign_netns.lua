@@ -6,7 +6,8 @@ local file <const> = require "nerv.file"
 local netns <const> = require "nerv.netns"
 local netns_kind <const> = require "nerv.kinds.netns"
 
-local M = { name = "foreign_netns", class = "call", rank = 10 }
+local M = { name = "foreign_netns", text = "an existing namespace that an endpoint goes into",
+  class = "call", rank = 10 }
 
 M.properties = {
   id = { doc = "owner; by default who wants it" },

@@ -10,7 +10,7 @@ local link_kind <const> = require "nerv.kinds.link"
 local netns <const> = require "nerv.netns"
 local qdisc <const> = require "nerv.qdisc"
 
-local M = { name = "interface", class = "call", rank = 25 }
+local M = { name = "interface", text = "an existing interface that becomes a bridge's port", class = "call", rank = 25 }
 
 M.properties = {
   id = { doc = "owner; by default who wants it" },

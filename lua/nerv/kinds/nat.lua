@@ -62,7 +62,7 @@ local function outgoing(objects, p, node)
 end
 
 return {
-  name = "nat", class = "kernel", rank = 55,
+  name = "nat", text = "address translation of what leaves by a link", class = "kernel", rank = 55,
   properties = {
     netns = { doc = "namespace in which it happens; by default the node's own" },
     subnet = { doc = "range whose addresses are replaced", required = true },

@@ -19,7 +19,8 @@ local function wanted(p, node)
 end
 
 return {
-  name = "neighbour", class = "kernel", rank = 50,
+  name = "neighbour", text = "a hardware address that a link knows, or an address that it answers for",
+  class = "kernel", rank = 50,
   properties = {
     link = { doc = "interface that it is reached by", required = true },
     address = { doc = "its IPv4 or IPv6 address", required = true },

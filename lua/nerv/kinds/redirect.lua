@@ -5,7 +5,7 @@ local link_kind <const> = require "nerv.kinds.link"
 local function place(p, node) return kinds.get(p.link.kind).place(p.link.p, node) end
 
 return {
-  name = "redirect", class = "kernel", rank = 40,
+  name = "redirect", text = "all that arrives at a link goes through an ifb first", class = "kernel", rank = 40,
   properties = {
     link = { doc = "where the frames arrive", required = true },
     to = { doc = "the ifb that they go through", required = true },

@@ -21,6 +21,21 @@ local function address(need, nic, ip, family)
   need.address { link = nic.link, address = ip .. "/" .. family.prefix, after = { nic.ipv6 or nil } }
 end
 
+-- The way out: a part of an interface of the home, inside the gateway's namespace. So the node's own addresses are as
+-- far away as any other machine's, and two networks may use the same addresses inside.
+local function uplink(need, net, nic)
+  local way = need.link { kind = "macvlan", name = "uplink", parent = net.uplink, netns = nic.netns, up = true }
+  for _, f in ipairs(families(net)) do
+    local own, router = net.uplink_address, net.uplink_router
+    if f.v6 then own, router = net.uplink_address6, net.uplink_router6 end
+    if own then
+      local outer = need.address { link = way, address = own, after = { nic.ipv6 or nil } }
+      if router then need.route { netns = nic.netns, to = "default", via = router, link = way, after = { outer } } end
+      need.nat { netns = nic.netns, subnet = f.range, link = way }
+    end
+  end
+end
+
 -- dnsmasq knows the endpoints by the files that on_member makes, one for each: it sees new ones by itself.
 local function server_command(net)
   local argv = { "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--no-hosts", "--no-resolv",
@@ -72,6 +87,7 @@ local function gateway(need, net, lan)
         name = f.v6 and "net.ipv6.conf.all.forwarding" or "net.ipv4.ip_forward" }
     end
   end
+  if net.uplink then uplink(need, net, nic) end
   local before = { nic.link }   -- dnsmasq watches directories that are there when it starts
   local function file(what, text) before[#before + 1] = member_file(need, net, what, "gateway", text) end
   if net.dhcp then file("dhcp", "# leases of " .. net.path .. "\n") end
@@ -94,6 +110,11 @@ return archetype {
     gateway = { type = "boolean", default = false, doc = "a router at the first address of each range" },
     dhcp = { type = "boolean", default = false, doc = "lease the endpoints' addresses by DHCP" },
     dns = { type = "boolean", default = false, doc = "answer names of endpoints at the gateway's address" },
+    uplink = { type = "string", doc = "interface of the home by which endpoints reach the outside, masqueraded" },
+    uplink_address = { type = "string", doc = "the gateway's own address there, with prefix length: \"192.0.2.7/24\"" },
+    uplink_router = { type = "address4", doc = "next router on that side" },
+    uplink_address6 = { type = "string", doc = "the same for IPv6" },
+    uplink_router6 = { type = "address6", doc = "the same for IPv6" },
     domain = { type = "name", doc = "of the endpoints' names; by default the network's name" },
     forwarders = { type = "table", default = {}, doc = "addresses of name servers that know other names" },
   },
@@ -106,6 +127,10 @@ return archetype {
 
   check = function(net)
     if not net.subnet and not net.subnet6 then return "option 'subnet' is missing (IPv4 range), or subnet6" end
+    if net.uplink and not net.gateway then return "option 'uplink' needs gateway = true" end
+    if net.uplink and not net.uplink_address and not net.uplink_address6 then
+      return "option 'uplink' needs uplink_address or uplink_address6"
+    end
   end,
 
   on_network = function(need, net)

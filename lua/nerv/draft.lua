@@ -275,6 +275,10 @@ function M.update(state, net_name, changes, successor)
   local former = options.join(json.decode(row.parked) or {}, json.decode(row.options) or {})
   local merged = options.join(former, given_options(changes, M.NETWORK))
   local known, parked = {}, {}
+  for key, value in pairs(changes) do   -- `false` takes an option away that is no boolean
+    local option = def.network[key]
+    if value == false and option and option.type ~= "boolean" then merged[key] = nil end
+  end
   for key, value in pairs(merged) do
     if def.network[key] then known[key] = value
     elseif former[key] ~= nil and changes[key] == nil then parked[key] = value

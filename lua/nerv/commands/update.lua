@@ -17,23 +17,30 @@ local function definition(net, wanted)
   return draft.definition(state, state:network(net.name))
 end
 
+-- `OPTION=` takes an option away.
+local function taken_away(given)
+  local gone = {}
+  for key, word in pairs(given) do
+    if word == "" then gone[key], given[key] = false, nil end
+  end
+  return gone
+end
+
 local function update_network(net, given, dry_run)
+  local gone = taken_away(given)
   local def, message = definition(net, given.archetype)
   if not def then return nil, message end
   local changes
   changes, message = assignment.read(given, options.join(operations.network_options(def),
     { archetype = draft.NETWORK.archetype }))
   if not changes then return nil, message end
+  changes = options.join(changes, gone)
   if dry_run then return net:plan("update", changes) end
   return net:update(changes):operations()
 end
 
--- `OPTION=` takes an option away.
 local function update_endpoint(e, given, dry_run)
-  local gone = {}
-  for key, word in pairs(given) do
-    if word == "" then gone[key], given[key] = false, nil end
-  end
+  local gone = taken_away(given)
   local changes, message = assignment.read(given, operations.endpoint_options(e.network))
   if not changes then return nil, message end
   changes = options.join(changes, gone)
@@ -54,7 +61,7 @@ return {
   args = { { name = "name", type = "string", names = { "network", "endpoint" }, required = true,
       text = "a network or an endpoint" },
     { name = "options", type = "rest", mixed = true, pairs = known_options,
-      text = "OPTION=VALUE ..., archetype=NAME, home=NODE; of an endpoint OPTION= takes it away" } },
+      text = "OPTION=VALUE ..., archetype=NAME, home=NODE; OPTION= takes it away" } },
   options = { dry_run = operations.DRY_RUN },
   columns = operations.COLUMNS,
   render = function(rows, a) return a.dry_run and require("nerv.records").text(operations.COLUMNS, rows) or "" end,

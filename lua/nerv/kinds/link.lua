@@ -21,13 +21,14 @@ M.properties = {
   master = { doc = "bridge it is a port of" },
   stp = { doc = "of a bridge: spanning tree protocol" },
   peer = { doc = "of a veth: the other end { name, netns, mac, master, up }" },
+  parent = { doc = "of a macvlan: the interface of the node that it is a part of" },
   owner = { doc = "of a tap: user who may open it" },
   owner_group = { doc = "of a tap: group that may open it" },
   vnet_header = { doc = "of a tap: frames carry a virtio header" },
   multi_queue = { doc = "of a tap: it may be opened several times" },
   group = { doc = "link group, which lets many be deleted at once" },
 }
-M.fixed = { "kind", "interface", "owner", "owner_group", "vnet_header", "multi_queue" }
+M.fixed = { "kind", "interface", "parent", "owner", "owner_group", "vnet_header", "multi_queue" }
 M.facts = { "ifindex" }
 
 function M.key(p)
@@ -111,6 +112,19 @@ local function single_end(p, node)
     master = master_name(p.master, node) }
 end
 
+-- It is a part of an interface in the node's namespace, is made there under another name, and moves: what a crash
+-- leaves in between carries the alias.
+local function create_part(p, node)
+  local e = single_end(p, node)
+  local first = derived(node, p.id, p.name)
+  local ops = { { "link.add", { kind = p.kind, name = first, parent = p.parent, mode = "bridge", alias = alias(p, node),
+    mac = p.mac or derived_mac(node, p, "main"), mtu = p.mtu } } }
+  disable_ipv6(ops, { name = first, mtu = p.mtu })
+  ops[#ops + 1] = { "link.set", { name = first, move_to_netns = e.netns, rename = e.name } }
+  bring_up(ops, e)
+  return ops
+end
+
 -- Interfaces in the node's namespace never speak IPv6: else tenants reach the node. What is in a
 -- namespace of ours has its namespace's setting; in another one it is turned on where it is wanted.
 function M.create(p, node)
@@ -131,6 +145,7 @@ function M.create(p, node)
     bring_up(ops, far)
     return ops
   end
+  if p.parent then return create_part(p, node) end
   local mac = p.mac or p.kind == "bridge" and derived_mac(node, p, "main") or nil
   local e = single_end(p, node)
   local name, ns, first_mtu = e.name, e.netns, p.mtu
@@ -209,8 +224,8 @@ local function read_end(wanted, have, known)
 end
 
 -- What is not read back: it cannot change while the link lives.
-local UNREAD <const> = { "id", "kind", "name", "netns", "group", "stp", "after", "interface", "owner", "owner_group",
-  "vnet_header", "multi_queue" }
+local UNREAD <const> = { "id", "kind", "name", "netns", "group", "stp", "after", "interface", "parent", "owner",
+  "owner_group", "vnet_header", "multi_queue" }
 
 local function read_veth(p, result, snapshot, node)
   local near, far = ends(p, node)

@@ -33,7 +33,7 @@ DESCRIPTIONS := $(patsubst p4/%,$(BUILD)/p4/%,$(wildcard p4/*.json))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-.PHONY: all demo both-builds check check-long bench lint clean install setup test-programs bench-programs
+.PHONY: all demo both-builds check check-long bench lint doc clean install setup test-programs bench-programs
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/nervsh $(BUILD)/nerv-nve $(BPF_OBJ) $(DESCRIPTIONS)
@@ -63,6 +63,13 @@ bench: setup
 
 lint: setup
 	$(Q)scripts/lint
+
+# The manual pages: prose from Markdown, the rest from what the programs say of themselves.
+doc: $(BUILD)/man/.stamp
+
+$(BUILD)/man/.stamp: scripts/manual.lua $(BUILD)/nervsh $(BUILD)/nerv-nve $(shell find lua archetypes scripts/man -type f) README.md
+	$(call say,MAN,$(@D))$(BUILD)/nervsh $< $(@D)
+	$(Q)touch $@
 
 clean:
 	$(Q)rm -rf $(BUILD)

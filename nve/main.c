@@ -40,7 +40,7 @@ static const char usage[] =
 	"      --objects DIR           where PROGRAM.bpf.o is (default: p4/ beside this program)\n"
 	"      --device-id N           device id that bm_mgmt_get_info shows (default 0)\n"
 	"      --log-level L           error, warn, info (default) or debug\n"
-	"      --version, --help\n";
+	"      --version, --help       show the version, or this, and exit\n";
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 

@@ -37,7 +37,7 @@ local shown <const> = one[1].options
 tap.eq({ #one, one[1].archetype, shown.mtu, shown.subnet, one[1].endpoints[2].address }, { 1, "ip", 1400, "10.1.0.0/24", "10.1.0.3" },
   "net show: options and endpoints")
 tap.eq(one[1].tags, { data = blue.ports.data.tag }, "and tags")
-good("net show blue", "^network blue\n  archetype +ip\n.*\n  endpoint blue:h1\n    node +pm1\n")
+good("net show blue", "^network blue\n  archetype +ip\n.*\n  endpoint blue:h1\n    kind +netns\n    node +pm1\n")
 bad("net show", "net: show which network%?")
 bad("net list blue", "net: list takes no network")
 bad("net shw", "net: action 'shw': one of list, show is expected; did you mean 'show'%?")
@@ -49,7 +49,7 @@ tap.eq(#records "ep", 4, "all endpoints")
 tap.eq(#records "ep red", 2, "those of a network")
 local h1 <const> = records "ep show h1"
 tap.eq({ #h1, h1[1].name, h1[1].node, h1[1].mac, h1[1].netns }, { 1, "blue:h1", "pm1", blue:get("h1").mac, blue:get("h1").netns }, "ep show")
-good("ep show red:h2", "^endpoint red:h2\n  node .*\n  eth0 .*state=up")
+good("ep show red:h2", "^endpoint red:h2\n  kind +netns\n  node .*\n  eth0 .*state=up")
 bad("ep show h2", "endpoint 'h2' is in networks blue and red: name it NETWORK:h2")
 bad("ep show", "ep: show which endpoint%?")
 bad("ep show h3", "ep: there is no endpoint 'h3'")

@@ -33,10 +33,18 @@ local function shell_of(name, pid, code, certificate)
       certificate or tls .. "/" .. name, "-e", code } })
 end
 
+-- A shell would start an agent of its own where none answers yet.
+local function answers(pid)
+  return tap.eventually(20, function()
+    return process.run { argv = { "nsenter", "-t", tostring(pid), "-m", "sh", "-c", "test -S /run/nerv/*/agent.sock" } }.exit == 0
+  end)
+end
 local first <const> = agent("a", "--share 192.0.2.1:6640")
+tap.ok(answers(first.pid), "an agent answers", file.read(dir.path .. "/log-a"))
 local function nodes() return shell_of("a", first.pid, "for _, n in ipairs(node.list()) do print(n.name, n.state) end").stdout end
 tap.ok(tap.eventually(20, function() return nodes():find "a\tactive" end), "the first node begins", file.read(dir.path .. "/log-a"))
 local second <const> = agent("b", "--db ssl:192.0.2.1:6640")
+tap.ok(answers(second.pid), "another one does", file.read(dir.path .. "/log-b"))
 tap.ok(tap.eventually(20, function() return nodes():find "b\tactive" end), "the second one joins over TLS", file.read(dir.path .. "/log-b"))
 
 local function says(name, pid, code, want, text)

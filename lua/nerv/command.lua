@@ -245,18 +245,14 @@ local function arguments(spec, list, text_from)
   return values
 end
 
-local function show(spec, values, result)
-  if type(result) == "table" and spec.columns then
-    if spec.render and values.format == "table" then
-      io.stdout:write(spec.render(result, values))
-    else
-      local columns = type(spec.columns) == "function" and spec.columns(values) or spec.columns
-      io.stdout:write(records.text(columns, result, values.format))
-    end
-  elseif result ~= nil then
-    print(result)
-  end
+-- What is shown of a command's result.
+local function text_of(spec, values, result)
+  if type(result) ~= "table" or not spec.columns then return result == nil and "" or tostring(result) .. "\n" end
+  if spec.render and values.format == "table" then return spec.render(result, values) end
+  return records.text(type(spec.columns) == "function" and spec.columns(values) or spec.columns, result, values.format)
 end
+
+local function print_text(text) io.stdout:write(text) end
 
 -- A failure that has a status of its own is told, but raises nothing.
 local function told(message, status)
@@ -320,14 +316,16 @@ end
 -- @tparam string first the command's name, or an endpoint's
 -- @tparam table list the other words
 -- @tparam[opt] function text_from the text, as it was typed, from the word of a number on
+-- @tparam[opt] function put takes the text that the command returns; by default it is printed
 -- @return the exit status: 0, or the one of a program that was run in an endpoint
 -- @raise when the command is unknown or fails
-function M.run_words(first, list, text_from)
+function M.run_words(first, list, text_from, put)
   local spec = M.get(first)
   if spec then
     local values = arguments(spec, list, text_from or function(i) return words.join(list, i) end)
     local result, problem, status = spec.run(values)
-    show(spec, values, result)
+    local text = text_of(spec, values, result)
+    if text ~= "" then (put or print_text)(text) end
     if not problem then return status or 0 end
     if status then return told(("%s: %s"):format(first, problem), status) end
     registry.fail(("%s: %s"):format(first, problem))
@@ -348,9 +346,10 @@ local function takes_line(name)
 end
 
 --- Runs a command line.
+-- @tparam[opt] function put as in run_words
 -- @return the exit status, as run_words
 -- @raise when the command is unknown or fails
-function M.run_line(line)
+function M.run_line(line, put)
   local list, places, so_far, places_so_far = words.split(line)
   if not list then
     if not takes_line(so_far[1]) then registry.fail(places) end
@@ -358,7 +357,7 @@ function M.run_line(line)
   end
   local first = table.remove(list, 1)
   if not first then return 0 end
-  return M.run_words(first, list, function(i) return line:sub(places[i + 1]):match("^(.-)%s*$") end)
+  return M.run_words(first, list, function(i) return line:sub(places[i + 1]):match("^(.-)%s*$") end, put)
 end
 
 -- commands.NAME(arguments..., { options }) is the command for scripts: it returns what the command would print.
@@ -420,7 +419,8 @@ command.define { name = "hello", text = "greet", args = { { name = "who", type =
 command.run_line "hello you"]] },
   names = { text = "returns the names of all commands", example = 'print(table.concat(command.names(), " "))' },
   run_line = { text = "runs a command line; returns its exit status, not 0 when a program in an endpoint failed",
-    args = { { name = "line", type = "string", required = true, text = "as typed at the prompt" } },
+    args = { { name = "line", type = "string", required = true, text = "as typed at the prompt" },
+      { name = "put", type = "function", text = "takes the text of records; by default it is printed" } },
     example = 'command.run_line "h1 ping -c1 h2"' },
   get = { internal = true }, find_endpoint = { internal = true }, is_command = { internal = true },
   run_words = { internal = true }, exit_status = { internal = true }, option_word = { internal = true },

@@ -13,7 +13,6 @@ local live <const> = require "nerv.live"
 local options <const> = require "nerv.options"
 local execute <const> = require "nerv.execute"
 local protocol <const> = require "nerv.protocol"
-local stream <const> = require "nerv.stream"
 
 local M = {}
 local Endpoint = { __name = "endpoint" }
@@ -117,12 +116,10 @@ function methods:exec(...) return execute.passing(program_socket(self, "exec"), 
 
 function methods:run(...) return execute.collecting(program_socket(self, "run"), self.id, ...) end
 
-function methods:shell()
-  local input <close> = stream.fd(0)
-  return execute.run(program_socket(self, "shell"), { argv = { os.getenv("SHELL") or "/bin/sh" }, owner = self.id,
-    pty = true, term = os.getenv("TERM") }, { stdin = input,
-    stdout = function(bytes) io.stdout:write(bytes) io.stdout:flush() end,
-    stderr = function(bytes) io.stderr:write(bytes) end })
+function methods:shell(...)
+  local argv = { ... }
+  if #argv == 0 then argv = { os.getenv("SHELL") or "/bin/sh" } end
+  return execute.interactive(program_socket(self, "shell"), self.id, argv)
 end
 
 function methods:ping(target, count)
@@ -182,7 +179,8 @@ api.class("endpoint", "an access point to a network", methods, {
   run = { text = "runs a program in the endpoint and collects what it writes; returns {ok=, exit=, stdout=, stderr=}, "
     .. "or nil, message, code, the same", args = execute.ARGS,
     example = 'print(h1:run("ip", "-br", "address").stdout)' },
-  shell = { text = "runs a shell in the endpoint, on this terminal; returns as exec" },
+  shell = { text = "runs a shell or another program in the endpoint, on this terminal; returns as exec",
+    args = { { name = "argv", type = "rest", text = "the program and its arguments; by default $SHELL" } } },
   ping = { text = "pings; returns {ok=true, sent=, received=, rtt_ms=}, or nil, message, code",
     args = { { name = "target", type = "any", required = true, text = "an endpoint, or an address as text" },
       { name = "count", type = "count", text = "how many requests; by default 1" } },

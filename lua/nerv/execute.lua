@@ -4,7 +4,9 @@ local protocol <const> = require "nerv.protocol"
 local process <const> = require "nerv.process"
 local cgroup <const> = require "nerv.cgroup"
 local json <const> = require "nerv.json"
+local stream <const> = require "nerv.stream"
 local task <const> = require "nerv.task"
+local terminal <const> = require "nerv.terminal"
 local place <const> = require "nerv.agent.place"
 
 local M = {}
@@ -38,6 +40,18 @@ local function follow(connection, child)
   end
 end
 
+-- A shell on a terminal shows where it is: Debian's bash writes debian_chroot before its prompt.
+local function environment(agent, request)
+  local id = request.owner or ""
+  local env = { NERV_STATE = agent.instance.state_dir, NERV_NODE = agent.name, NERV_ENDPOINT = id,
+    TERM = request.term or "dumb" }
+  if request.pty then
+    env.debian_chroot = id:match("[^:]+$") or agent.name
+    env.PS1 = env.debian_chroot .. "# "
+  end
+  return env
+end
+
 local function spawn_options(agent, request)
   local id = request.owner or "node"
   local namespace, problem, reason
@@ -49,8 +63,7 @@ local function spawn_options(agent, request)
   local good, message, code = cgroup.create(group)
   if not good then return nil, message, code end
   return { argv = request.argv, cgroup = group, cwd = request.cwd, session = true,
-    add_env = { NERV_STATE = agent.instance.state_dir, NERV_NODE = agent.name,
-      NERV_ENDPOINT = request.owner or "", TERM = request.term or "dumb" },
+    add_env = environment(agent, request),
     netns = namespace, pty = request.pty or nil, stdin = not request.pty and "pipe" or nil,
     stdout = not request.pty and "pipe" or nil, stderr = not request.pty and "pipe" or nil }
 end
@@ -103,7 +116,8 @@ M.ARGS = { { name = "argv", type = "rest", text = "the program and its arguments
 --- Runs a program over an agent's socket.
 -- @tparam string path of the agent's socket
 -- @tparam table request { argv =, owner =, cwd =, pty = }
--- @tparam table streams { stdin = stream or nil, stdout = f(bytes), stderr = f(bytes) }
+-- @tparam table streams { stdin = stream or nil, stdout = f(bytes), stderr = f(bytes), beside = f(connection) or nil:
+-- what runs as long as the program }
 -- @return { ok = true, exit = 0 }; or nil, message, code, { ok = false, exit = or signal =, name = }
 function M.run(path, request, streams)
   local connection, message, code = protocol.connect(path)
@@ -122,6 +136,7 @@ function M.run(path, request, streams)
       connection:write_frame(protocol.STDIN_END, "")
     end
   end)
+  local beside <close> = streams.beside and task.spawn(streams.beside, connection)   -- luacheck: ignore (the same)
   while true do
     local kind, payload = connection:read_frame()
     if not kind then return nil, "the agent's connection ended: " .. tostring(payload), "closed" end
@@ -148,13 +163,44 @@ local function words(...)
   return argv
 end
 
+local function output(bytes)
+  io.stdout:write(bytes)
+  io.stdout:flush()
+end
+
+-- Tells the program's terminal how large ours is, now and when that changes.
+local function send_size(connection)
+  local resized = process.signals { "WINCH" }
+  repeat
+    local rows, cols = terminal.size()
+    if rows then protocol.send(connection, { rows = rows, cols = cols }) end
+  until not resized:next()
+end
+
+--- Runs a program on this terminal, which is then all its own: keys, colours, size, job control. Where there is no
+-- terminal, it gets our standard input.
+-- @tparam string path of the agent's socket
+-- @tparam ?string owner the endpoint; nil for the node itself
+-- @tparam table argv
+-- @return as passing()
+function M.interactive(path, owner, argv)
+  local input <close> = stream.fd(0)
+  local streams = { stdin = input, stdout = output, stderr = function(bytes) io.stderr:write(bytes) end }
+  local request = { argv = argv, owner = owner }
+  if not terminal.there() then return M.run(path, request, streams) end
+  io.stdout:flush()
+  local _ <close> = assert(terminal.raw())
+  request.pty, request.term, streams.beside = true, os.getenv "TERM", send_size
+  return M.run(path, request, streams)
+end
+
 --- Runs a program whose output goes to ours.
 -- @tparam string path of the agent's socket
 -- @tparam ?string owner the endpoint; nil for the node itself
 -- @return { ok = true, exit = 0 }; or nil, message, code, the status
 function M.passing(path, owner, ...)
   return M.run(path, { argv = words(...), owner = owner }, {
-    stdout = function(bytes) io.stdout:write(bytes) io.stdout:flush() end,
+    stdout = output,
     stderr = function(bytes) io.stderr:write(bytes) end })
 end
 

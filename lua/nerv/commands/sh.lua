@@ -1,5 +1,6 @@
 -- `sh`: a command line of the system's shell.
 local process <const> = require "nerv.process"
+local terminal <const> = require "nerv.terminal"
 
 -- A line that begins with an option is meant for sh itself.
 local function argv(line)
@@ -12,6 +13,7 @@ return {
   example = "sh ip -brief link | head -n 3",
   run = function(a)
     io.stdout:flush()
+    local _ <close> = terminal.there() and terminal.lend() or nil
     local child, message = process.spawn { argv = argv(a.line) }
     if not child then return nil, message end
     local _ <close> = setmetatable({}, { __close = function()

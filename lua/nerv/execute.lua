@@ -11,6 +11,19 @@ local place <const> = require "nerv.agent.place"
 
 local M = {}
 
+-- A connection that several tasks write to: they take turns, because a stream has one writer at a time.
+local Turns = {}
+Turns.__index = Turns
+
+local function turns(connection) return setmetatable({ connection = connection, busy = false }, Turns) end
+
+function Turns:write_frame(kind, bytes)
+  while self.busy do task.sleep(0.001) end
+  self.busy = true
+  local _ <close> = setmetatable({}, { __close = function() self.busy = false end })
+  return self.connection:write_frame(kind, bytes)
+end
+
 local function pump(connection, source, kind)
   while true do
     local bytes = source:read()
@@ -76,12 +89,12 @@ function M.serve(agent, request, connection)
   child, message, code = process.spawn(spec)
   if not child then return nil, message, code end
   protocol.send(connection, { started = child.pid })
-  local pumps = {}
+  local pumps, out = {}, turns(connection)
   if child.pty then
-    pumps[1] = task.spawn(pump, connection, child.pty, protocol.STDOUT)
+    pumps[1] = task.spawn(pump, out, child.pty, protocol.STDOUT)
   else
-    pumps[1] = task.spawn(pump, connection, child.stdout, protocol.STDOUT)
-    pumps[2] = task.spawn(pump, connection, child.stderr, protocol.STDERR)
+    pumps[1] = task.spawn(pump, out, child.stdout, protocol.STDOUT)
+    pumps[2] = task.spawn(pump, out, child.stderr, protocol.STDERR)
   end
   local input = task.spawn(follow, connection, child)
   local status = child:wait()
@@ -116,8 +129,8 @@ M.ARGS = { { name = "argv", type = "rest", text = "the program and its arguments
 --- Runs a program over an agent's socket.
 -- @tparam string path of the agent's socket
 -- @tparam table request { argv =, owner =, cwd =, pty = }
--- @tparam table streams { stdin = stream or nil, stdout = f(bytes), stderr = f(bytes), beside = f(connection) or nil:
--- what runs as long as the program }
+-- @tparam table streams { stdin = stream or nil, stdout = f(bytes), stderr = f(bytes), beside = f(to agent) or nil:
+-- what runs as long as the program, and may send }
 -- @return { ok = true, exit = 0 }; or nil, message, code, { ok = false, exit = or signal =, name = }
 function M.run(path, request, streams)
   local connection, message, code = protocol.connect(path)
@@ -129,14 +142,15 @@ function M.run(path, request, streams)
   reply, message, code = protocol.receive(connection)
   if not reply then return nil, message, code end
   if reply.error then return nil, reply.error, reply.code end
+  local out = turns(connection)
   local input_task <close> = task.spawn(function()   -- luacheck: ignore (it ends with this scope)
     if streams.stdin then
-      send_input(connection, streams.stdin)
+      send_input(out, streams.stdin)
     else
-      connection:write_frame(protocol.STDIN_END, "")
+      out:write_frame(protocol.STDIN_END, "")
     end
   end)
-  local beside <close> = streams.beside and task.spawn(streams.beside, connection)   -- luacheck: ignore (the same)
+  local beside <close> = streams.beside and task.spawn(streams.beside, out)   -- luacheck: ignore (the same)
   while true do
     local kind, payload = connection:read_frame()
     if not kind then return nil, "the agent's connection ended: " .. tostring(payload), "closed" end

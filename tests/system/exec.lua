@@ -44,6 +44,20 @@ for where, place in pairs(places) do
   tap.eq({ #both.stdout, #both.stderr }, { 600000, 300000 }, title "much on both streams")
 end
 
+-- a reader that is slow: both streams wait for the same connection
+for _, name in ipairs { "pm1", "pm2" } do
+  local got = { stdout = 0, stderr = 0 }
+  local function slow(which)
+    return function(bytes)
+      got[which] = got[which] + #bytes
+      sleep(0.005)
+    end
+  end
+  local argv <const> = { "sh", "-c", "head -c 2000000 /dev/zero & head -c 2000000 /dev/zero >&2; wait" }
+  local result = timeout(30, require("nerv.execute").run, lab.socket(name), { argv = argv }, { stdout = slow "stdout", stderr = slow "stderr" })
+  tap.ok(result and got.stdout == 2000000 and got.stderr == 2000000, "much on both streams for a slow reader, node " .. name, got)
+end
+
 -- where it runs
 local h1 <const>, h2 <const> = net:get "h1", net:get "h2"
 tap.like(h1:run("ip", "-br", "addr", "show", "eth0").stdout, "10%.1%.0%.2/24", "a program in an endpoint sees its interface")

@@ -175,10 +175,14 @@ local function close(self)
   instance.clean(self.instance.state_dir)
 end
 
--- A lab whose shell died before it held the agent ends, too.
-local function expect_shell(self, starter, waiter)
-  local shell = starter > 1 and process.adopt(starter)
-  if shell then shell:wait(FIRST_SHELL) else task.sleep(FIRST_SHELL) end
+-- A lab whose shell died before it held the agent ends, too: the shell has the other end of our standard input.
+local function expect_shell(self, waiter)
+  if file.stat("/proc/self/fd/0").type == "fifo" then
+    local input <close> = stream.fd(0)
+    repeat until not input:read()
+  else
+    task.sleep(FIRST_SHELL)
+  end
   if self.lab and self.holders == 0 then waiter:cancel() end
 end
 
@@ -186,7 +190,6 @@ end
 function M.run()
   config.load()
   local options = context.options
-  local starter = tonumber(file.read("/proc/self/stat"):match("%) %a (%d+)"))   -- while it is our parent
   local self = open(options)
   self.remote = options.db
   self.node = agent_node.new(self, log)
@@ -212,7 +215,7 @@ function M.run()
   if options.listen then far, children[#children + 1] = listen_far(handlers) end
   local waiter = task.spawn(function() signals:next() end)
   function self.finish.close() waiter:cancel() end
-  if self.lab then children[#children + 1] = task.spawn(expect_shell, self, starter, waiter) end
+  if self.lab then children[#children + 1] = task.spawn(expect_shell, self, waiter) end
   notify.send(("READY=1\nSTATUS=node %s, database %s"):format(self.name, self.remote))
   waiter:join()
   notify.send "STOPPING=1"

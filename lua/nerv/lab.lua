@@ -38,7 +38,7 @@ local function start_agent(state_dir)
       argv[#argv + 1] = context.options[name]
     end
   end
-  return process.spawn { argv = argv, stdin = "null", stdout = "null", session = true,
+  return process.spawn { argv = argv, stdin = "pipe", stdout = "null", session = true,
     stderr = { file = state_dir .. "/agent.log", append = true } }
 end
 

@@ -350,14 +350,12 @@ local function paged(values)
   if #lines > 0 then flush() end
   child.stdin:close()
   child:wait()
-  return true
 end
 
 --- Shows all of a value: by $PAGER, or less, on a terminal.
 function M.all(...)
   if terminal.there() then return paged(table.pack(...)) end
   render(page_for(print), table.pack(...))
-  return true
 end
 
 api.module("show", "values as a person reads them", M, {

@@ -39,6 +39,15 @@ function Screen:text_of(row)
   return (table.concat(parts):gsub("%s+$", ""))
 end
 
+-- The lines are not wrapped anew; those for which there is no room any more go at the top.
+function Screen:resize(rows, cols)
+  for _ = rows + 1, self.row do
+    self.gone[#self.gone + 1] = self:text_of(1)
+    for i = 1, self.rows do self.lines[i] = self.lines[i + 1] end
+  end
+  self.rows, self.cols, self.row = rows, cols, math.min(self.row, rows)
+end
+
 -- At the right edge the cursor stays until the next character comes.
 function Screen:put(character)
   if self.col > self.cols then
@@ -186,10 +195,12 @@ end
 --- Types keys as they are.
 function Terminal:keys(text) return self.child.pty:write(text) end
 
---- Types a line when a prompt is there, and Enter.
+--- Types a line when a prompt is there, and Enter when it is seen to have come.
 function Terminal:type(line)
   self:prompt()
-  return self:keys(line .. "\r")
+  self:keys(line)
+  self:wait(function() return self.screen:line() ~= "nerv>" end, "echo of " .. line)
+  return self:keys("\r")
 end
 
 --- Waits until a condition holds; what the screen shows is told when it does not.
@@ -198,7 +209,7 @@ function Terminal:wait(condition, what, seconds)
   while not condition() do
     if self.reader:status() == "failed" then self.reader:wait() end
     if runtime.now() > limit then
-      error(("no %s on the screen:\n%s"):format(what or "such thing", self.screen:text(true)), 2)
+      error(("no %s on the screen:\n%s"):format(what or "such thing", self.screen:text(true):sub(-1500)), 2)
     end
     sleep(0.01)
   end
@@ -236,7 +247,7 @@ function Terminal:sent() return table.concat(self.bytes) end
 
 --- Changes the size, on both sides.
 function Terminal:resize(rows, cols)
-  self.screen.rows, self.screen.cols = rows, cols
+  self.screen:resize(rows, cols)
   self.child:resize(rows, cols)
 end
 

@@ -33,7 +33,7 @@ DESCRIPTIONS := $(patsubst p4/%,$(BUILD)/p4/%,$(wildcard p4/*.json))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-.PHONY: all demo both-builds check check-long bench lint doc clean install setup test-programs bench-programs
+.PHONY: all demo both-builds check check-long bench lint doc clean install deb setup test-programs bench-programs
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/nervsh $(BUILD)/nerv-nve $(BPF_OBJ) $(DESCRIPTIONS)
@@ -74,12 +74,24 @@ $(BUILD)/man/.stamp: scripts/manual.lua $(BUILD)/nervsh $(BUILD)/nerv-nve $(shel
 clean:
 	$(Q)rm -rf $(BUILD)
 
-install: all
+# Where programs, data and the rest go; `make deb` packs it.
+SHARE = $(DESTDIR)$(PREFIX)/share
+install: all doc
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/nerv/p4
 	install -m 755 $(BUILD)/nervsh $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(BUILD)/nerv-nve $(DESTDIR)$(PREFIX)/sbin/
 	install -m 644 $(BPF_OBJ) $(DESCRIPTIONS) $(DESTDIR)$(PREFIX)/lib/nerv/p4/
-	find lua archetypes -name '*.lua' -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/nerv/{} \;
+	find lua archetypes -name '*.lua' -exec install -D -m 644 {} $(SHARE)/nerv/{} \;
+	install -D -m 755 -t $(SHARE)/nerv/scripts scripts/make-ca
+	for page in $(BUILD)/man/*; do install -D -m 644 -t $(SHARE)/man/man$${page##*.} $$page || exit; done
+	install -D -m 644 scripts/install/nervsh.bash $(SHARE)/bash-completion/completions/nervsh
+	ln -sf nervsh $(SHARE)/bash-completion/completions/nerv-nve
+	install -D -m 644 scripts/install/nerv.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/nerv.conf
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' scripts/install/nerv-agent.service.in >$(DESTDIR)$(PREFIX)/lib/systemd/system/nerv-agent.service
+
+deb: all doc
+	+scripts/make-deb $(BUILD) $(VERSION)
 
 # Thrift's generator for C has two faults that nve/generated.awk mends; it says which.
 $(GEN_STAMP): nve/standard.thrift nve/generated.awk

@@ -33,7 +33,8 @@ DESCRIPTIONS := $(patsubst p4/%,$(BUILD)/p4/%,$(wildcard p4/*.json))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-.PHONY: all demo both-builds check check-long bench lint doc clean install deb setup test-programs bench-programs
+.PHONY: all demo both-builds check check-long bench fuzz fuzzers lint doc clean install deb setup test-programs \
+	bench-programs
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/nervsh $(BUILD)/nerv-nve $(BPF_OBJ) $(DESCRIPTIONS)
@@ -60,6 +61,23 @@ check-long: both-builds
 bench: setup
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all bench-programs
 	$(BUILD)/nervsh tests/bench/bench.lua $(BUILD)/bench.json
+
+# Each target of tests/fuzz for FUZZ_SECONDS, from the inputs that are kept and those that earlier runs found. An input
+# that fails lies in $(FUZZ_DIR) then: give it to tests/fuzz/corpus with what mends it.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= $(FUZZ)
+FUZZ_DIR     := $(BUILD)/fuzz
+SANITIZE_FUZZ := CC=clang SAN="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined" OPT="-O1 -g"
+fuzz: setup
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(TESTS_FUZZ)
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) fuzzers BUILD=$(FUZZ_DIR) $(SANITIZE_FUZZ)
+	$(Q)for name in $(FUZZ_TARGETS); do \
+		mkdir -p $(FUZZ_DIR)/inputs/$$name && $(BUILD)/tests/fuzz/$$name --unpack $(FUZZ_DIR)/inputs/$$name || exit 1; \
+		echo "fuzz $$name: $(FUZZ_SECONDS) s"; \
+		$(FUZZ_DIR)/fuzzers/$$name -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=8192 -print_final_stats=1 \
+			-verbosity=0 -artifact_prefix=$(FUZZ_DIR)/$$name- $$(ls tests/fuzz/$$name.dict 2>/dev/null | sed s/^/-dict=/) \
+			$(FUZZ_DIR)/inputs/$$name || exit 1; \
+	done
 
 lint: setup
 	$(Q)scripts/lint
@@ -136,9 +154,12 @@ $(BUILD)/p4/%.json: p4/%.json
 # tests/nve are tools for the scripts there, beside the programs.
 TESTS_UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 TESTS_NVE  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/nve/test_*.c))
+FUZZ       := $(patsubst tests/fuzz/%.c,%,$(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
+TESTS_FUZZ := $(addprefix $(BUILD)/tests/fuzz/,$(FUZZ))
 TEST_TOOLS := $(patsubst tests/nve/%.c,$(BUILD)/%,$(filter-out tests/nve/test_%,$(wildcard tests/nve/*.c)))
 
-test-programs: $(TESTS_UNIT) $(TESTS_NVE) $(TEST_TOOLS)
+test-programs: $(TESTS_UNIT) $(TESTS_NVE) $(TESTS_FUZZ) $(TEST_TOOLS)
+fuzzers: $(addprefix $(BUILD)/fuzzers/,$(FUZZ))
 
 $(BUILD)/libshell.a: $(call obj,$(filter-out shell/main.c,$(SHELL_SRC)))
 	$(Q)rm -f $@
@@ -148,11 +169,17 @@ $(BUILD)/obj/tests/nve/%.o: QUOTE = -iquote nve
 
 $(TESTS_UNIT): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libshell.a $(BUILD)/libnve.a $(BUILD)/gen/libgen.a
 $(TESTS_NVE): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libnve.a $(BUILD)/gen/libgen.a
+$(TESTS_FUZZ): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/obj/tests/fuzz/replay.o $(BUILD)/libshell.a $(BUILD)/libnve.a \
+	$(BUILD)/gen/libgen.a
 $(TEST_TOOLS): $(BUILD)/%: $(BUILD)/obj/tests/nve/%.o $(BUILD)/libnve.a $(BUILD)/gen/libgen.a
 
-$(TESTS_UNIT) $(TESTS_NVE) $(TEST_TOOLS):
+$(TESTS_UNIT) $(TESTS_NVE) $(TESTS_FUZZ) $(TEST_TOOLS):
 	$(Q)mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS_SHELL) $(LIBS_NVE)
+
+$(BUILD)/fuzzers/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libshell.a $(BUILD)/libnve.a $(BUILD)/gen/libgen.a
+	$(Q)mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(SAN) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS_SHELL) $(LIBS_NVE)
 
 # What the benchmarks measure with: beside the tests, because tests/run runs all that lies there.
 bench-programs: $(BUILD)/bench/bare $(BUILD)/bench/p4/big.bpf.o $(BUILD)/bench/p4/big.json

@@ -64,6 +64,11 @@ static int begin(struct nve_frame *f, const uint8_t *data, size_t len)
 	return push(f, T_STRUCT, 0, 0, 0);
 }
 
+static int item_type(uint8_t type, uint64_t n)
+{
+	return known(type) || (!n && type == T_STOP);
+}
+
 static int container(struct nve_frame *f, uint8_t type, const uint8_t *p, uint64_t room)
 {
 	unsigned int head = type == T_MAP ? 6 : 5;
@@ -72,7 +77,8 @@ static int container(struct nve_frame *f, uint8_t type, const uint8_t *p, uint64
 	if (room < head)
 		return 0;
 	n = word(p + head - 4);
-	if (n > INT32_MAX || (n && (!known(p[0]) || (type == T_MAP && !known(p[1])))))
+	/* The library refuses unknown types of an empty container, too, but for the T_STOP that some clients write. */
+	if (n > INT32_MAX || !item_type(p[0], n) || (type == T_MAP && !item_type(p[1], n)))
 		return -EBADMSG;
 	f->pos += head;
 	if (!n)

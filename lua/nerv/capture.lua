@@ -10,6 +10,9 @@ local task <const> = require "nerv.task"
 
 local M = {}
 
+-- Bytes of a packet that a capture keeps at most.
+local SNAPLEN_MOST <const> = 262144
+
 -- Bytes of a packet's head in a pcap file.
 local HEAD <const> = 16
 
@@ -19,7 +22,7 @@ M.OPTIONS = {
   filter = { type = "string", doc = "only packets that match, as tcpdump takes it: \"icmp or udp port 53\"" },
   count = { type = "integer", doc = "ends after so many packets" },
   seconds = { type = "seconds", doc = "ends after so many seconds" },
-  snaplen = { type = "integer", default = 262144, doc = "bytes of each packet to keep" },
+  snaplen = { type = "integer", default = SNAPLEN_MOST, doc = "bytes of each packet to keep" },
   interface = { type = "string", doc = "which interface; by default an endpoint's first, a network's bridge" },
   promiscuous = { type = "boolean", default = true, doc = "also frames for other addresses" },
 }
@@ -44,15 +47,15 @@ function Capture.__close(self)
   self.connection:close()
 end
 
--- The agent's next message: records, or nothing at the end.
--- @return records; or nil, and at an end that is none message, code
+-- The agent's next records; nil at the end, whose result or failure is noted.
 local function receive(self)
   if self.result or self.failure then return nil end
   local kind, payload, code = self.connection:read_frame()
   if kind == protocol.STDOUT then return payload end
-  local message = kind and json.decode(payload) or { error = "the agent's connection ended: " .. tostring(payload),
-    code = kind and "EPROTO" or code }
-  if message.error then
+  local message = kind and json.decode(payload)
+  if type(message) ~= "table" then
+    self.failure = { "the agent's connection ended: " .. tostring(payload), kind and "EPROTO" or code }
+  elseif message.error then
     self.failure = { message.error, message.code }
   else
     self.result = message
@@ -121,12 +124,11 @@ function methods:stop()
   return self:wait()
 end
 
-local function check_ranges(what, values)
-  for _, name in ipairs { "count", "snaplen" } do
-    if values[name] and (values[name] < 1 or values[name] > 262144 and name == "snaplen") then
-      registry.fail(("%s: %s must be 1 or more%s"):format(what, name, name == "snaplen" and ", at most 262144" or ""))
-    end
-  end
+--- What is wrong with options whose types are right: a text, or nil.
+function M.problem(values)
+  if values.count and values.count < 1 then return "count must be 1 or more" end
+  if values.snaplen < 1 or values.snaplen > SNAPLEN_MOST then return "snaplen must be 1 to " .. SNAPLEN_MOST end
+  return nil
 end
 
 --- Begins a capture; frames from now on are in it.
@@ -137,8 +139,8 @@ end
 -- @tparam table values by M.OPTIONS, checked
 -- @return a capture; or nil, message, code
 function M.start(what, name, path, owner, values)
-  check_ranges(what, values)
-  if not owner and not values.interface then registry.fail(what .. ": interface is missing") end
+  local problem <const> = M.problem(values) or not owner and not values.interface and "interface is missing"
+  if problem then registry.fail(("%s: %s"):format(what, problem)) end
   local connection, message, code = protocol.connect(path)
   if not connection then return nil, message, code end
   local request = options.join(values)

@@ -142,9 +142,26 @@ no({ file = "/none/x.pcap" }, "^/none/x%.pcap: No such file or directory", "ENOE
 tap.ok(tap.eventually(3, function() return open_sockets() == sockets_before end), "leaves no capture", open_sockets())
 system.refuses(function() h1:capture { fitler = "icmp" } end, "endpoint:capture: unknown option 'fitler'; did you mean 'filter'%?", "an unknown option")
 system.refuses(function() h1:capture { count = 0 } end, "endpoint:capture: count must be 1 or more", "no packets")
-system.refuses(function() h1:capture { snaplen = 300000 } end, "endpoint:capture: snaplen must be 1 or more, at most 262144", "too much of a packet")
+system.refuses(function() h1:capture { snaplen = 300000 } end, "endpoint:capture: snaplen must be 1 to 262144", "too much of a packet")
 system.refuses(function() h1:capture { seconds = -1 } end, "endpoint:capture: seconds = %-1: seconds, 0 or more, are expected", "no time")
 system.refuses(function() node.get("pm1"):capture {} end, "node:capture: interface is missing", "a node needs an interface")
+
+-- calls that no shell of ours makes
+local function raw(request)
+  request.call = "capture"
+  return { require("nerv.protocol").call(assert(lab.socket "pm1"), request) }
+end
+for text, request in pairs {
+  ["an interface that is a number"] = { interface = 5 }, ["a filter that is a table"] = { interface = "lo", filter = {} },
+  ["no interface"] = {}, ["a count that is a text"] = { interface = "lo", count = "x" },
+  ["a time that is a table"] = { interface = "lo", seconds = {} },
+  ["a length below 1"] = { interface = "lo", snaplen = -1 },
+  ["what is not known"] = { interface = "lo", more = true }, ["an owner that is a list"] = { owner = { "blue:h1" } },
+  ["an owner elsewhere"] = { owner = "blue:h2" } } do
+  local got = raw(request)
+  tap.ok(got[1] == nil and type(got[2]) == "string" and (got[3] == "EINVAL" or got[3] == "ENODEV"), text .. " is refused: " .. tostring(got[2]))
+end
+tap.ok(tap.eventually(3, function() return open_sockets() == sockets_before end) and h1:ping(h2), "and the agent goes on")
 
 -- the command
 local function command(line) return system.nervsh { "-c", line } end

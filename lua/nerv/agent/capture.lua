@@ -3,8 +3,10 @@
 --
 -- What the shell has not taken yet waits in the connection and then in the packet socket, where
 -- the kernel drops, and counts, what finds no room: nothing is gathered here.
+local captures <const> = require "nerv.capture"
 local json <const> = require "nerv.json"
 local kinds <const> = require "nerv.kinds"
+local options <const> = require "nerv.options"
 local place <const> = require "nerv.agent.place"
 local packet <const> = require "nerv.packet"
 local protocol <const> = require "nerv.protocol"
@@ -12,6 +14,10 @@ local runtime <const> = require "nerv.runtime"
 local task <const> = require "nerv.task"
 
 local M = {}
+
+-- What a call holds: whoever may use the socket may send anything.
+local REQUEST <const> = options.join(captures.OPTIONS, { call = { type = "string", doc = "capture" },
+  owner = { type = "string", doc = "an endpoint's or network's; by default the node itself" } })
 
 -- Frames that are taken from the socket at a time.
 local BATCH <const> = 256
@@ -30,7 +36,10 @@ end
 -- An endpoint's interface is the one that it was given first, unless another is named; a network's
 -- is its bridge.
 local function interface_of(agent, request)
-  if not request.owner then return request.interface end
+  if not request.owner then
+    if request.interface then return request.interface end
+    return nil, "an interface or an owner is wanted", "EINVAL"
+  end
   local is_endpoint <const> = request.owner:find(":", 1, true)
   if is_endpoint then
     local _, message, code = place.namespace(agent, request.owner)
@@ -45,7 +54,10 @@ local function interface_of(agent, request)
   return nil, ("%s has no interface %s here"):format(request.owner, request.interface or "that frames pass"), "ENODEV"
 end
 
-local function open(agent, request)
+local function open(agent, given)
+  local request, problem = options.check("capture", REQUEST, given)
+  problem = problem or captures.problem(request)
+  if problem then return nil, problem, "EINVAL" end
   local interface, where, code = interface_of(agent, request)
   if not interface then return nil, where, code end
   local socket

@@ -5,7 +5,6 @@
 --
 -- A node reports "PHASE", "converged" (nothing is left to do in later phases) or
 -- "failed: WHY". A stale node counts as failed, but a removal does not wait for it.
-local json <const> = require "nerv.json"
 local runtime <const> = require "nerv.runtime"
 local state_module <const> = require "nerv.state"
 
@@ -75,7 +74,7 @@ end
 -- that a changed object was given others for.
 local function final_operations(state, change, verb)
   local ops = {}
-  for _, object in ipairs(json.decode(change.objects)) do
+  for _, object in ipairs(state_module.objects(change)) do
     local row = object.verb == verb and object_row(state, object)
     if row then
       ops[#ops + 1] = { op = "delete", table = object.table, where = state_module.only(row) }
@@ -95,7 +94,7 @@ end
 -- The rows as they were before.
 local function undo_operations(state, change)
   local ops = {}
-  for _, object in ipairs(json.decode(change.objects)) do
+  for _, object in ipairs(state_module.objects(change)) do
     local row = object_row(state, object)
     if row and object.verb == "create" then
       ops[#ops + 1] = { op = "update", table = object.table, where = state_module.only(row), row = { doomed = true } }
@@ -152,8 +151,16 @@ local function drive_one(state, change, patience)
   return advance(state, change, phase, more)
 end
 
+-- A row that nobody can make sense of ends here, and holds up nothing.
+local function drive(state, change, patience)
+  local good, results, message, code = pcall(drive_one, state, change, patience)
+  if good then return results, message, code end
+  runtime.log(("change %s: %s"):format(change.text, tostring(results)))
+  return advance(state, change, "undone", {}, tostring(results))
+end
+
 local function drive_for_other(state, change, patience)
-  local results, _, code = drive_one(state, change, patience)
+  local results, _, code = drive(state, change, patience)
   if results then patience.acting = true end
   if code == "timed out" then patience.acting = false end
 end
@@ -199,7 +206,7 @@ function M.run(state)
   while true do
     if state.db:has_lock("nerv") then
       watch_nodes(state, observed, M.STALE)
-      for _, change in ipairs(state:list "Change") do drive_one(state, change) end
+      for _, change in ipairs(state:list "Change") do drive(state, change) end
       forget_old(state)
     else
       watch_nodes(state, observed, M.STALE + 1)

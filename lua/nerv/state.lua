@@ -14,6 +14,22 @@ function M.only(row) return { { "_uuid", "==", row._uuid } } end
 --- Phases in which a Change no longer runs.
 M.ENDED = { done = true, undone = true }
 
+local OBJECT_TABLES <const> = { Network = true, Endpoint = true, Node = true }
+local VERBS <const> = { create = true, update = true, delete = true }
+
+--- The objects of a Change: array of { table =, owner =, verb =, node =, before = }. Anybody may have written the
+-- row: what does not describe an object is left out.
+function M.objects(change)
+  local list = {}
+  local decoded = json.decode(change.objects)
+  for _, object in ipairs(type(decoded) == "table" and decoded or {}) do
+    local known = type(object) == "table" and OBJECT_TABLES[object.table] and VERBS[object.verb]
+      and type(object.owner) == "string" and (object.verb ~= "update" or type(object.before) == "table")
+    if known then list[#list + 1] = object end
+  end
+  return list
+end
+
 --- Connects to the database.
 -- @tparam string remote "unix:PATH", "tcp:ADDRESS:PORT" or "ssl:ADDRESS:PORT"
 -- @return the state, or nil, message, code

@@ -2,7 +2,6 @@
 -- One task at a time works on the system (Worker:exclusive).
 local desired <const> = require "nerv.desired"
 local engine <const> = require "nerv.engine"
-local json <const> = require "nerv.json"
 local kinds <const> = require "nerv.kinds"
 local publish <const> = require "nerv.publish"
 local runtime <const> = require "nerv.runtime"
@@ -182,7 +181,7 @@ end
 -- @tparam string due the phase: the row itself may move on meanwhile
 -- @return the report for it
 function Worker:phase(change, due)
-  local objects = json.decode(change.objects) or {}
+  local objects = state_module.objects(change)
   local wanted, message = self:wanted(self.view, objects)
   if not wanted then return "failed: " .. message end
   for _, object in ipairs(objects) do

@@ -33,7 +33,7 @@ DESCRIPTIONS := $(patsubst p4/%,$(BUILD)/p4/%,$(wildcard p4/*.json))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-.PHONY: all demo both-builds check check-long bench fuzz fuzzers lint doc clean install deb setup test-programs \
+.PHONY: all demo both-builds check check-long bench fuzz fuzzers lint doc clean install deb check-deb setup test-programs \
 	bench-programs
 .DELETE_ON_ERROR:
 
@@ -110,6 +110,10 @@ install: all doc
 
 deb: all doc
 	+scripts/make-deb $(BUILD) $(VERSION)
+
+# In a fresh Debian, by debootstrap: a minute or two, and a mirror.
+check-deb: deb
+	scripts/check-deb $(BUILD)/nerv_$(VERSION)_$(shell dpkg --print-architecture).deb
 
 # Thrift's generator for C has two faults that nve/generated.awk mends; it says which.
 $(GEN_STAMP): nve/standard.thrift nve/generated.awk

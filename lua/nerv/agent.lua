@@ -77,8 +77,10 @@ local function start_database(agent)
       #argv + 1, argv)
   end
   argv[#argv + 1] = db_file
-  return agent.node.supervisor:start { id = "agent", name = "database", kind = "agent", ready = socket, stop = 5,
-    argv = argv }
+  local good, message, code = agent.node.supervisor:start { id = "agent", name = "database", kind = "agent",
+    ready = socket, stop = 5, argv = argv }
+  if not good then return nil, message, code end
+  return file.chmod(socket, 432)   -- for the agent's group; it obeys the umask
 end
 
 -- Answers shells on other machines.

@@ -16,6 +16,9 @@ run -e 'local tb = testbed.create{ nodes = 2 }
 	local h = blue:endpoint{ { name = "h1", node = "pm1" }, { name = "h2", node = "pm2" } }
 	print(expect(h[1]:ping(h[2])).received)'
 prints "two nodes reach each other" 1
+run -e 'local run_dir = lab.connection().hello.run_dir
+	print(("%o %o"):format(file.stat(run_dir .. "/agent.sock").mode, file.stat(run_dir .. "/db.sock").mode))'
+prints "the sockets of agent and database are for owner and group" "660 660"
 run -c 'help ip'
 like "it has help" out '^archetype ip: '
 

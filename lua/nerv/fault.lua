@@ -1,4 +1,5 @@
 --- Errors as the prompt tells them: the message, then the user's own lines that led to it.
+local live <const> = require "nerv.live"
 local literal <const> = require "nerv.literal"
 
 local M = {}
@@ -82,6 +83,14 @@ local function without_position(message, frame)
   return message
 end
 
+-- What was made by a command has no variable.
+local function hint(message)
+  local name = message:match("nil value %(global '([%w_]+)'%)")
+  local net = name and live.network_of(name)
+  if net then return ("; network.get(%q):get %q is the endpoint"):format(net, name) end
+  return name and live.is_network(name) and ("; network.get %q is the network"):format(name) or ""
+end
+
 --- The text of an error.
 -- @tparam table fault as M.collect made it
 -- @tparam table inputs number -> text of what has been typed
@@ -94,7 +103,8 @@ function M.text(fault, inputs, obvious, colour)
   elseif input_number(frames[#frames].source) ~= #inputs then   -- a tail call has left no frame of it
     frames[#frames + 1] = { source = "=prompt:" .. #inputs, short = "prompt", line = 1, whole = true }
   end
-  local lines = { literal.paint("fault", "error: ", colour) .. without_position(fault.message, frames[1]) }
+  local lines = { literal.paint("fault", "error: ", colour) .. without_position(fault.message, frames[1])
+    .. hint(fault.message) }
   if #frames == 1 and obvious and input_number(frames[1].source) == #inputs then return lines[1] end
   for i, frame in ipairs(frames) do
     if i <= MOST or i == #frames then

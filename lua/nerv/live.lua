@@ -60,6 +60,14 @@ function M.is_endpoint(word)
   return false
 end
 
+--- Whether there is such a network.
+function M.is_network(word)
+  for _, name in ipairs(names_of "Network") do
+    if name == word then return true end
+  end
+  return false
+end
+
 --- The endpoints of one network.
 function M.endpoints_of(network_name)
   local names = {}

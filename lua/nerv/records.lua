@@ -1,4 +1,5 @@
 --- Records for people and for programs: a table with aligned columns, JSON, or CSV (RFC 4180).
+local columns_of <const> = require "nerv.columns"
 local json <const> = require "nerv.json"
 
 local M = {}
@@ -26,21 +27,16 @@ end
 
 local function heading(columns)
   local names = {}
-  for i, column in ipairs(columns) do names[i] = column:upper():gsub("_", " ") end
+  for i, column in ipairs(columns) do names[i] = columns_of.heading(column) end
   return names
 end
 
 local function as_table(columns, rows)
-  local lines, widths, out = lines_of(columns, rows), {}, {}
+  local lines = lines_of(columns, rows)
   table.insert(lines, 1, heading(columns))
-  for _, line in ipairs(lines) do
-    for i, text in ipairs(line) do widths[i] = math.max(widths[i] or 0, utf8.len(text) or #text) end
-  end
-  for i, line in ipairs(lines) do
-    for j, text in ipairs(line) do line[j] = text .. (" "):rep(widths[j] - (utf8.len(text) or #text)) end
-    out[i] = table.concat(line, "  "):gsub("%s+$", "")
-  end
-  return table.concat(out, "\n") .. "\n"
+  local widths, n = columns_of.fit(lines)
+  for i, line in ipairs(lines) do lines[i] = columns_of.pad(line, widths, n) end
+  return table.concat(lines, "\n") .. "\n"
 end
 
 local function quoted(text)

@@ -122,7 +122,9 @@ local function plural(n, word) return ("%d %s%s"):format(n, word, n == 1 and "" 
 
 local function farewell(what)
   local things = plural(what.networks, "network") .. ", " .. plural(what.endpoints, "endpoint")
-  if what.ends then
+  if what.ends and what.networks == 0 then
+    runtime.log("the lab has ended: there was nothing in it")
+  elseif what.ends then
     runtime.log(("the lab has ended: %s removed"):format(things))
   elseif what.others > 0 then
     runtime.log(("the lab goes on, %s use%s it: %s"):format(plural(what.others, "other shell"),

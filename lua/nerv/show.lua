@@ -3,12 +3,14 @@
 -- At the prompt a value is cut where the terminal's height ends, and says how much is left; show.all shows
 -- all of it. What is cut is never built.
 local api <const> = require "nerv.api"
+local columns_of <const> = require "nerv.columns"
 local literal <const> = require "nerv.literal"
 local registry <const> = require "nerv.registry"
 local terminal <const> = require "nerv.terminal"
 
 local M = {}
 local inline <const>, paint <const>, width <const> = literal.inline, literal.paint, literal.width
+local clip <const> = columns_of.clip
 
 -- Where lines go. `left` is how many more may come: nil for any number.
 local Page = {}
@@ -41,19 +43,37 @@ end
 
 local block
 
--- What a class of objects says of itself: the names of its fields.
+-- The names that come first, because people look for them there.
+local LEADING <const> = { "id", "name", "key", "kind", "verb", "archetype", "home", "node", "nodes", "address",
+  "state" }
+local rank <const> = {}
+for i, name in ipairs(LEADING) do rank[name] = i end
+
+local function sort_names(names)
+  table.sort(names, function(a, b)
+    local ra, rb = rank[a] or 99, rank[b] or 99
+    if ra ~= rb then return ra < rb end
+    return tostring(a) < tostring(b)
+  end)
+  return names
+end
+
+-- What a class of objects says of itself: the names of its fields. An object that has `options` as fields of its
+-- own shows them as such.
 local function class_fields(value)
   local meta = debug.getmetatable(value)
   local name = type(meta) == "table" and meta.__name
   local description = type(name) == "string" and registry.describe("class " .. name)
   if not (description and description.fields and next(description.fields)) then return nil end
+  local good, more = pcall(description.members or next, value)
+  local own = good and type(more) == "table" and more or {}
   local names = {}
   for field in pairs(description.fields) do
-    if field ~= "name" and field ~= "id" then names[#names + 1] = field end
+    local again = field == "options" and next(own) or field == "name" and description.fields.id
+    if not own[field] and not again then names[#names + 1] = field end
   end
-  table.sort(names)
-  table.insert(names, 1, description.fields.id and "id" or "name")
-  return names, name
+  for field in pairs(own) do names[#names + 1] = field end
+  return sort_names(names), name
 end
 
 local function field_of(value, name)
@@ -92,9 +112,6 @@ local function cell(value)
   return inline(value, 60) or (type(value) == "table" and "{...}" or (literal.scalar(value)))
 end
 
--- The names that come first, because people look for them there.
-local LEADING <const> = { "id", "name", "key", "kind", "verb" }
-
 local function record_columns(list, most)
   local seen, names = {}, {}
   for i = 1, math.min(rawlen(list), most) do
@@ -105,61 +122,37 @@ local function record_columns(list, most)
       end
     end
   end
-  local rank = {}
-  for i, name in ipairs(LEADING) do rank[name] = i end
-  table.sort(names, function(a, b)
-    local ra, rb = rank[a] or 99, rank[b] or 99
-    if ra ~= rb then return ra < rb end
-    return tostring(a) < tostring(b)
-  end)
-  return names
+  return sort_names(names)
 end
 
-local function clip(text, room)
-  if width(text) <= room then return text end
-  if not utf8.len(text) then return text:sub(1, room - 1) .. "~" end
-  return text:sub(1, utf8.offset(text, room) - 1) .. "~"
-end
-
--- The widths of the columns; those that do not fit any more are left out, but never all.
-local function fit(columns, lines, room)
-  local widths, used, n = {}, 0, 0
-  for j = 1, #columns do
-    local widest = 0
-    for _, line in ipairs(lines) do widest = math.max(widest, width(line[j])) end
-    widths[j] = math.min(widest, math.max((room - 2) // 2, 20))
+-- Fields that hold records, like counters: no columns of a list of objects.
+local function no_records(columns, list)
+  local first, kept = list[1], {}
+  for _, name in ipairs(columns) do
+    local value = field_of(first, name)
+    if type(value) ~= "table" or literal.is_object(value) or next(value) == nil or rawlen(value) > 0 then
+      kept[#kept + 1] = name
+    end
   end
-  for j = 1, #columns do
-    if j > 1 and used + widths[j] > room then break end
-    used, n = used + widths[j] + 2, j
-  end
-  return widths, n
-end
-
-local function pad(line, widths, n)
-  local cells = {}
-  for j = 1, n do
-    local text = clip(line[j], widths[j])
-    cells[j] = j == n and text or text .. (" "):rep(widths[j] - width(text))
-  end
-  return (table.concat(cells, "  "):gsub("%s+$", ""))
+  return kept
 end
 
 -- As many columns as fit; those that are left out are named below.
 local function aligned(page, list, kind, indent)
   local count = page.left and math.min(rawlen(list), math.max(page.left - 1, 0)) or rawlen(list)
-  local columns = kind == "class" and class_fields(list[1]) or record_columns(list, count)
+  local columns = kind == "class" and no_records(class_fields(list[1]), list) or record_columns(list, count)
   local heading, lines = {}, {}
-  for j, name in ipairs(columns) do heading[j] = tostring(name):upper():gsub("_", " ") end
+  for j, name in ipairs(columns) do heading[j] = columns_of.heading(tostring(name)) end
   lines[1] = heading
   for i = 1, count do
     local line = {}
     for j, name in ipairs(columns) do line[j] = cell(field_of(list[i], name)) end
     lines[i + 1] = line
   end
-  local widths, n = fit(columns, lines, page.width - #indent)
-  page:line(indent .. paint("heading", pad(heading, widths, n), page.colour))
-  for i = 2, #lines do page:line(indent .. pad(lines[i], widths, n)) end
+  columns, lines = columns_of.no_blanks(columns, lines)
+  local widths, n = columns_of.fit(lines, page.width - #indent)
+  page:line(indent .. paint("heading", columns_of.pad(lines[1], widths, n), page.colour))
+  for i = 2, #lines do page:line(indent .. columns_of.pad(lines[i], widths, n)) end
   if count < rawlen(list) then
     page:cut(rawlen(list) - count, "rows")
   elseif n < #columns then
@@ -169,6 +162,9 @@ local function aligned(page, list, kind, indent)
     page:line(indent .. paint("note", note, page.colour))
   end
 end
+
+-- A larger record has a line for each of its fields.
+local MEMBERS_MOST <const> = 40
 
 -- Values that are no tables: as many on a line as there is room for.
 local function flow(page, list, indent)
@@ -197,11 +193,41 @@ local function all_scalars(list, most)
   return true
 end
 
+-- A record of values that are no tables, over as few lines as it needs; false when it is something else.
+local function wrapped(page, label, record, indent)
+  local line, used, room = {}, #indent + width(label) + 2, page.width - 2
+  local keys, count = literal.keys(record, MEMBERS_MOST)
+  if rawlen(record) > 0 or count == 0 or count > MEMBERS_MOST then return false end
+  local lines = {}
+  for i, key in ipairs(keys) do
+    local name = literal.key(key) .. " = "
+    local value = rawget(record, key)
+    local text, kind = literal.scalar(value)
+    local more = width(name) + width(text) + 2
+    if type(value) == "table" and next(value) ~= nil or more > room // 2 then return false end
+    if type(value) == "table" then text = "{}" end
+    if used + more > room then
+      lines[#lines + 1] = table.concat(line)
+      line, used = { indent, "  " }, #indent + 2
+    end
+    line[#line + 1] = name .. paint(kind, text, page.colour) .. (i < count and ", " or " }")
+    used = used + more
+  end
+  lines[#lines + 1] = table.concat(line)
+  lines[1] = indent .. label .. "{ " .. lines[1]
+  for _, text in ipairs(lines) do
+    if not page:line((text:gsub("%s+$", ""))) then break end
+  end
+  return true
+end
+
 -- `label` stands before the value: "key = ", or nothing.
 local function entry(page, label, value, indent, seen)
   local text = inline(value, page.width - #indent - width(label), page.colour, seen)
   if text then return page:line(indent .. label .. text) end
-  if type(value) ~= "table" or literal.is_object(value) or seen[value] then
+  local plain = type(value) == "table" and not literal.is_object(value)
+  if plain and label ~= "" and wrapped(page, label, value, indent) then return not page.full end
+  if not plain or seen[value] then
     local scalar, kind = literal.scalar(value)
     local room = page.width * 4
     local more = width(scalar) > room and (" ... %s bytes"):format(thousands(#tostring(value))) or ""

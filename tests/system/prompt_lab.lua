@@ -51,6 +51,9 @@ do
   tap.like(t:ask("blue"), "^network blue %(bridge%)\n  name = \"blue\"\n  archetype = \"bridge\"\n", "a network is shown with its fields")
   tap.like(t:ask("blue:endpoints()"), "^ID +.*\nblue:h1 .*\nblue:host2 .*\nblue:host3 ", "endpoints as a table")
   tap.like(t:ask("h1:ping('10.99.99.99')"), "^failed: ", "what does not succeed is told so")
+  t:ask("create green bridge")
+  tap.like(t:ask("green:endpoints()"), '; network.get "green" is the network$', "a network that has no variable")
+  t:ask("network.get('green'):delete()")
 
   local u <close> = start(state)
   u:prompt()

@@ -90,7 +90,7 @@ local function namespace_text(path, outside)
     peer = l.peer_index and outside[l.peer_index] or peer
   end
   for _, a in ipairs(expect(address.list { netns = path })) do
-    parts[#parts + 1] = ("%s on %s, scope %d, proto %s, permanent %s"):format(a.address, a.link, a.scope, a.proto,
+    parts[#parts + 1] = ("%s on %s, scope %s, proto %s, permanent %s"):format(a.address, a.link, a.scope, a.proto,
       a.permanent)
   end
   for _, r in ipairs(expect(route.list { netns = path })) do

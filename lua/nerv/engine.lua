@@ -114,6 +114,8 @@ function Engine:plan(owner, set)
     local entry = self.have[need.key]
     local kind = kinds.get(need.kind)
     local phase = "make"
+    -- What somebody else changed, or an agent left half made, is in the way of what hangs on it.
+    local mend = entry and entry.drifted and "make" or "switch"
     for _, claim in ipairs(claims_of(need)) do
       local holder = self.claims[claim]
       if holder and holder ~= entry then
@@ -135,10 +137,10 @@ function Engine:plan(owner, set)
         return nil, ("%s is shared with %s, with other properties"):format(need.key, other)
       end
       if differs_in_fixed(kind, entry.need.p, need.p) then
-        table.insert(plan.switch, { verb = "remove", need = entry.need, owner = owner })
-        table.insert(plan.switch, { verb = "create", need = need, owner = owner })
+        table.insert(plan[mend], { verb = "remove", need = entry.need, owner = owner })
+        table.insert(plan[mend], { verb = "create", need = need, owner = owner })
       else
-        table.insert(plan.switch, { verb = "change", need = need, old = entry.need, owner = owner })
+        table.insert(plan[mend], { verb = "change", need = need, old = entry.need, owner = owner })
       end
     elseif not entry.owners[owner] then
       table.insert(plan.make, { verb = "share", need = entry.need, owner = owner })
@@ -460,9 +462,12 @@ function Engine:verify(owner, set, snap)
       owners[owner] = true
       if entry then self:forget(entry.need) end
       for name in pairs(p and owners or {}) do self:note(needs.make(need.kind, p, name), name) end
+      if p then self.have[need.key].drifted = not same(p, need.p) end
       local clear = not p and (not hidden or kind.name == "link") and kind.debris
-      local debris = clear and clear(need.p, snap, self.node)
+      local debris, others
+      if clear then debris, others = clear(need.p, snap, self.node) end
       if debris then batch.run(debris) end
+      if others then snap:forget() end
     end
   end
 end
@@ -482,15 +487,19 @@ end
 --- Everything that carries this instance's mark and is none of the needs that were read back.
 -- @return array of { kind =, found = what the kind's list() gave }, in the order of removal
 function Engine:strangers(snap)
-  local result, known = {}, marks(self)
+  local result, known, going = {}, marks(self), {}
   for _, name in ipairs(kinds.names()) do
     local good, kind = pcall(kinds.get, name)   -- a researcher's file may be faulty
     if not good then self.node.log(("kind %s: %s"):format(name, kind)) end
     for _, found in ipairs(good and kind.list and kind.list(snap, self.node) or {}) do
       if not (known[name] and known[name][found.key]) then
         result[#result + 1] = { kind = kind, found = found }
+        if name == "netns" then going[found.key] = true end
       end
     end
+  end
+  for i = #result, 1, -1 do   -- what a namespace takes along
+    if going[result[i].found.within] then table.remove(result, i) end
   end
   table.sort(result, function(a, b) return a.kind.rank > b.kind.rank end)
   return result

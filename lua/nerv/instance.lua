@@ -61,11 +61,13 @@ function M.cgroup(id)
   return root .. "/nerv-" .. id
 end
 
-local function remove_links(id)
+local function remove_links(id, seed)
   local names = {}
   for _, have in ipairs(link.list { alias_prefix = "nerv:" .. id .. ":" } or {}) do
     names[#names + 1] = have.name
   end
+  local half_made = seed and require("nerv.kinds.link").half_made(link.list(), seed) or {}
+  table.move(half_made, 1, #half_made, #names + 1, names)
   if #names > 0 then link.delete_many { names = names, group = link_group.random() } end
 end
 
@@ -92,7 +94,8 @@ function M.clean_remains(id)
   remove_data_planes(run_dir)
   for _, path in ipairs(netns.list(run_dir .. "/ns") or {}) do netns.delete { path = path } end
   interface.restore_all(run_dir)
-  remove_links(id)
+  local state_dir = (file.read(run_dir .. "/state") or ""):match("^[^\n]+")
+  remove_links(id, state_dir and seed_of(state_dir))
   file.umount(run_dir .. "/bpf", { lazy = true })
   local good, message, code = file.remove_tree(run_dir)
   if not good and code ~= "ENOENT" then return nil, message, code end
@@ -127,7 +130,8 @@ function M.detach(state_dir, handle)
   file.remove(state_dir .. "/shells/" .. process.self())
 end
 
-local function has_shell(state_dir)
+--- Whether a shell uses a lab; one that is just looking for a new agent does.
+function M.has_shell(state_dir)
   for _, name in ipairs(file.list(state_dir .. "/shells") or {}) do
     local lock = file.lock(state_dir .. "/shells/" .. name)
     if not lock then return true end
@@ -142,7 +146,7 @@ function M.clean_dead(state_dir)
   if not file.stat(state_dir .. "/temporary") then return false end
   local lock = file.lock(state_dir .. "/lock")
   if not lock then return false end
-  local dead = not has_shell(state_dir)
+  local dead = not M.has_shell(state_dir)
   if dead then M.clean(state_dir) end
   lock:close()
   return dead

@@ -20,10 +20,12 @@
 --   look(p, node)             for what NERV did not make: a text that differs when it is another one;
 --                             nil and a message while it is gone. create() and read() note it in
 --                             node.seen, by the need's key
---   debris(p, snapshot, node) operations that clear the way for what read() did not find, or nil
+--   debris(p, snapshot, node) operations that clear the way for what read() did not find, or nil; and whether
+--                             they change what has been read of others
 --   list(snapshot, node)      array of { owner =, key =, p = }: all that carry this instance's mark,
 --                             with what a removal needs of their properties; owner is nil
---                             where the mark does not tell
+--                             where the mark does not tell; within is the path of the
+--                             namespace that takes it along
 --   mark(p, node)             what list() calls the key of one; by default its key
 --
 -- A researcher's own kind is a file kinds/NAME.lua in a directory of the search path of archetypes: every agent, and

@@ -18,6 +18,9 @@ function M.new(node)
   return setmetatable({ node = node, cache = {} }, Snapshot)
 end
 
+--- Reads anew what is asked for from now on.
+function Snapshot:forget() self.cache = {} end
+
 -- Reads by `f` at first use. A namespace or switch that is not there has nothing.
 function Snapshot:once(what, where, f)
   local key = what .. "\0" .. tostring(where or "")
@@ -41,6 +44,49 @@ function Snapshot:link(ns, name)
   return index[name]
 end
 
+--- Paths of this instance's namespaces.
+function Snapshot:namespaces()
+  return self:once("namespaces", nil, function() return netns.list(self.node.run_dir .. "/ns") or {} end)
+end
+
+-- What another instance made in a namespace of ours, that of a testbed's node.
+local function of_another(self, ns, name)
+  local have = self:link(ns, name)
+  return have and have.alias and have.alias:find("^nerv:") and not self.node.owner_of_alias(have.alias)
+end
+
+-- What namespaces have of one thing: all of a link's namespace.
+local lists <const> = {
+  addresses = function(ns) return address.list { netns = ns } end,
+  routes = function(ns) return route.list { netns = ns } end,
+  neighbours = function(ns) return neighbour.list { netns = ns } end,
+  proxies = function(ns) return neighbour.list { netns = ns, proxy = true } end,
+  qdiscs = function(ns) return qdisc.list { netns = ns } end,
+}
+
+function Snapshot:all(what, ns)
+  return self:once(what, ns, function() return lists[what](ns) end)
+end
+
+--- What this instance's namespaces have of one thing, for the list() of a kind.
+-- @tparam string what "addresses", "routes", "neighbours", "proxies"
+-- @tparam function ours whether one carries NERV's number
+-- @tparam function describe of path and object: its mark, and what the operation that removes it takes
+-- @return what a list() returns
+function Snapshot:in_namespaces(what, ours, describe)
+  local found = {}
+  for _, path in ipairs(self:namespaces()) do
+    for _, have in ipairs(self:all(what, path)) do
+      if ours(have) and not of_another(self, path, have.link) then
+        local key, at = describe(path, have)
+        at.netns = path
+        found[#found + 1] = { key = key, within = path, p = { at = at } }
+      end
+    end
+  end
+  return found
+end
+
 local function of_link(all, name)
   local found = {}
   for _, have in ipairs(all) do
@@ -50,21 +96,19 @@ local function of_link(all, name)
 end
 
 function Snapshot:addresses(ns, name)
-  return of_link(self:once("addresses", ns, function() return address.list { netns = ns } end), name)
+  return of_link(self:all("addresses", ns), name)
 end
 
 function Snapshot:neighbours(ns, name, proxy)
-  return of_link(self:once(proxy and "proxies" or "neighbours", ns, function()
-    return neighbour.list { netns = ns, proxy = proxy }
-  end), name)
+  return of_link(self:all(proxy and "proxies" or "neighbours", ns), name)
 end
 
 function Snapshot:routes(ns)
-  return self:once("routes", ns, function() return route.list { netns = ns } end)
+  return self:all("routes", ns)
 end
 
 function Snapshot:qdiscs(ns, name)
-  return of_link(self:once("qdiscs", ns, function() return qdisc.list { netns = ns } end), name)
+  return of_link(self:all("qdiscs", ns), name)
 end
 
 --- Objects of nftables by "FAMILY TABLE", as nftables.list gives them.

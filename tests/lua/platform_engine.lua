@@ -149,7 +149,7 @@ e:verify("o", same, {})
 tap.eq(texts(e:plan("o", same)), {}, "also when it has been read back")
 world.r.size = 5
 e:verify("o", same, {})
-tap.eq(texts(e:plan("o", same)), { "switch: change test_reader r" }, "unless somebody changed it")
+tap.eq(texts(e:plan("o", same)), { "make: change test_reader r" }, "unless somebody changed it")
 apply("o", nil)
 
 -- verify
@@ -161,7 +161,7 @@ tap.eq(texts(e:plan("o", set_of("o", two))), { "make: create test_thing a" }, "w
 apply("o", two)
 world.b = { name = "b", kind = "stranger" }
 e:verify("o", set_of("o", two), {})
-tap.eq(texts(e:plan("o", set_of("o", two))), { "switch: remove test_top b", "switch: create test_top b" }, "what somebody changed is made new")
+tap.eq(texts(e:plan("o", set_of("o", two))), { "make: remove test_top b", "make: create test_top b" }, "what somebody changed is made new")
 fresh()
 world.a = { name = "a", size = 1 }
 e:verify("o", set_of("o", two), {})

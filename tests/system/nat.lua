@@ -92,10 +92,11 @@ net:update { too = false }
 tap.eq(tables(), { "mine", foreign }, "what is not wanted goes, nothing else")
 
 -- What an agent that starts finds of a former one.
-local kind <const>, here <const> = require "nerv.kinds".get "nat", { instance = hello.instance }
+local kind <const> = require "nerv.kinds".get "nat"
+local here <const> = { instance = hello.instance, run_dir = hello.run_dir .. "/none" }
 expect(nftables.run { commands = ("add table ip nerv-%s-10.8.0.0/24; add table ip6 nerv-%s-fd00__/64")
   :format(hello.instance, hello.instance) })
-local left <const> = kind.list(nil, here)
+local left <const> = kind.list(require "nerv.snapshot".new(here), here)
 tap.eq({ #left, left[1].p.subnet, left[2].p.subnet }, { 2, "10.8.0.0/24", "fd00::/64" }, "tables of this instance are found")
 for _, found in ipairs(left) do expect(batch.run(kind.remove(found.p, here))) end
 tap.eq(tables(), { "mine", foreign }, "and removed, nothing else")

@@ -62,8 +62,14 @@ local function remove(self, kind, list)
       table.move(more, 1, #more, #operations + 1, operations)
     end
   end
-  if kind.class == "kernel" then return batch.run(operations) end
-  return kind.remove(actions, self.node)
+  if kind.class ~= "kernel" then return kind.remove(actions, self.node) end
+  local first, problem = 1, nil
+  while operations[first] do   -- one that fails does not spare the others
+    local good, message, _, index = batch.run(table.move(operations, first, #operations, 1, {}))
+    if good then break end
+    first, problem = first + index, message
+  end
+  return not problem or nil, problem
 end
 
 -- What carries our mark and is wanted by nobody, kind by kind, in the order of removal.

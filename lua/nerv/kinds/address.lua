@@ -26,7 +26,7 @@ return {
   end,
   -- The kernel would take the others of the same range along, unless it is told to promote the next one.
   remove = function(p, node)
-    local op = where(p, node)
+    local op = p.at or where(p, node)
     return { { "sysctl.set", { netns = op.netns, value = "1",
       name = ("net.ipv4.conf.%s.promote_secondaries"):format(op.link:gsub("%.", "/")) } }, { "address.delete", op } }
   end,
@@ -36,5 +36,14 @@ return {
       if have.address == p.address then return p end
     end
     return nil
+  end,
+  mark = function(p, node)
+    local w = where(p, node)
+    return ("%s %s %s"):format(w.netns, w.link, w.address)
+  end,
+  list = function(snapshot)
+    return snapshot:in_namespaces("addresses", function(have) return have.proto == PROTO end, function(path, have)
+      return ("%s %s %s"):format(path, have.link, have.address), { link = have.link, address = have.address }
+    end)
   end,
 }

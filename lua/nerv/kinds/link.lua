@@ -63,15 +63,30 @@ function M.peer_name(p, node)
   return p.peer.name or derived(node, p.id, p.name .. " peer")
 end
 
--- The MAC address of an end that was given none: the same one tomorrow, another one on each node. Those of
--- endpoints begin with 02.
+local function hash(text, bytes) return (digest.sha256(text):sub(1, 2 * bytes):gsub("..", ":%0")) end
+
+-- What the MAC addresses begin with that an instance derives. Those of endpoints begin with 02.
+local function mac_prefix(seed) return "06" .. hash(seed, 2) end
+
+-- The MAC address of an end that was given none: the same one tomorrow, another one on each node.
 local function derived_mac(node, p, part)
-  return "06" .. digest.sha256(node.name .. "\0" .. M.key(p) .. "\0" .. part):sub(1, 10):gsub("..", ":%0")
+  return mac_prefix(node.seed) .. hash(node.name .. "\0" .. M.key(p) .. "\0" .. part, 3)
+end
+
+-- Whether a link that has no alias is one of ours: the kernel does not take it in the message that makes a link, and
+-- an agent may die after that.
+local function is_half_made(have, seed)
+  return not have.alias and have.mac and have.mac:sub(1, 8) == mac_prefix(seed)
+    and have.name:find("^%w*%-[" .. alphabet .. "]+$") ~= nil
 end
 
 local function path_of(ns, node) return ns and netns_kind.path(ns.p, node) or nil end
 
-local function master_name(master, node) return master and M.ifname(master.p, node) or nil end
+-- The master that is read back may be none of ours: then it is the name of its interface.
+local function master_name(master, node)
+  if type(master) == "string" then return master ~= "" and master or nil end
+  return master and M.ifname(master.p, node) or nil
+end
 
 --- Where the interface is: { name =, netns = path or nil }.
 function M.place(p, node) return { name = M.ifname(p, node), netns = path_of(p.netns, node) } end
@@ -162,7 +177,9 @@ function M.create(p, node)
   return ops
 end
 
+-- One that is down may be what an agent left that died before it turned IPv6 off.
 local function change_end(ops, old, new)
+  if new.up and not old.up and not new.netns then disable_ipv6(ops, new) end
   local set = { name = new.name, netns = new.netns }
   local differs = false
   for _, field in ipairs { "mac", "mtu", "up" } do
@@ -193,7 +210,7 @@ function M.change(old, new, node)
   return ops
 end
 
---- Name and namespace of the end that is deleted; the other end goes with it.
+--- Name and namespace of the end that is deleted; the other end goes with it. It carries the alias.
 function M.removable(p, node)
   if p.kind == "veth" then
     local near = ends(p, node)
@@ -242,37 +259,56 @@ local function read_veth(p, result, snapshot, node)
 end
 
 function M.read(p, snapshot, node)
+  -- The end that carries the alias: one without is half made, or somebody else's.
+  local name, ns = M.removable(p, node)
+  local marked = snapshot:link(ns, name)
+  if not marked or node.owner_of_alias(marked.alias) ~= p.id then return nil end
   local result = {}
   for _, field in ipairs(UNREAD) do result[field] = p[field] end
   if p.kind == "veth" then return read_veth(p, result, snapshot, node) end
   local wanted = { mac = p.mac, mtu = p.mtu, master = master_name(p.master, node) }
   local place = M.place(p, node)
-  local have = snapshot:link(place.netns, place.name)
-  local e = read_end(wanted, have, p.master)
-  if not e or p.interface and have.alias ~= alias(p, node) then return nil end
+  local e = read_end(wanted, snapshot:link(place.netns, place.name), p.master)
+  if not e then return nil end
   result.mac, result.mtu, result.up, result.master = e.mac, e.mtu, e.up, e.master
   return result
 end
 
---- What is in the way of a veth that is not there whole: its near end, while the other one was
--- renamed, moved, or goes with its namespace, which the kernel removes later than it says.
--- @return operations, or nil
+--- What is in the way of a link that is not there whole: one without its alias; a veth's near end, while the other
+-- one was renamed, moved, or goes with its namespace, which the kernel removes later than it says.
+-- @return operations, or nil; whether the ports of a bridge lose their master by them
 function M.debris(p, snapshot, node)
-  local near = p.kind == "veth" and ends(p, node)
-  local have = near and snapshot:link(near.netns, near.name)
-  if not have or node.owner_of_alias(have.alias) ~= p.id then return nil end
-  return { { "link.delete", { name = near.name, netns = near.netns } } }
+  local name, ns = M.removable(p, node)
+  local have = snapshot:link(ns, name)
+  if not have then return nil end
+  local ours = p.kind == "veth" and node.owner_of_alias(have.alias) == p.id
+  if not ours and not is_half_made(have, node.seed) then return nil end
+  return { { "link.delete", { name = name, netns = ns } } }, p.kind == "bridge"
 end
 
--- Whatever carries this instance's alias.
+--- Names of the links in the node's namespace that an agent made which died before it could mark them.
+-- @tparam table links of that namespace
+-- @tparam string seed of the instance
+function M.half_made(links, seed)
+  local names, marked = {}, {}
+  for _, have in ipairs(links) do   -- of a veth one end carries the alias
+    if have.alias and have.peer_index and not have.peer_netnsid then marked[have.peer_index] = true end
+  end
+  for _, have in ipairs(links) do
+    if not marked[have.index] and is_half_made(have, seed) then names[#names + 1] = have.name end
+  end
+  return names
+end
+
+-- Whatever carries this instance's alias, or should.
 function M.list(snapshot, node)
-  local found, seen = {}, {}
+  local found = {}
   for _, have in ipairs(snapshot:links()) do
     local owner = node.owner_of_alias(have.alias)
-    if owner and not seen[have.name] then
-      seen[have.name] = true
-      found[#found + 1] = { owner = owner, key = have.name, name = have.name }
-    end
+    if owner then found[#found + 1] = { owner = owner, key = have.name, name = have.name } end
+  end
+  for _, name in ipairs(M.half_made(snapshot:links(), node.seed)) do
+    found[#found + 1] = { key = name, name = name }
   end
   return found
 end

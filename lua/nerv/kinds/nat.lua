@@ -80,22 +80,26 @@ return {
   change = function(_, new, node) return make(new, node) end,
   remove = function(p, node)
     local f, t = family(p.subnet), table_name(p.subnet, node)
-    return { { "nftables.run", { netns = path(p, node), commands = ("add table %s %s; delete table %s %s")
+    return { { "nftables.run", { netns = p.at or path(p, node), commands = ("add table %s %s; delete table %s %s")
       :format(f, t, f, t) } } }
   end,
   read = function(p, snapshot, node)
     local objects = snapshot:nftables(path(p, node))[family(p.subnet) .. " " .. table_name(p.subnet, node)]
     return objects and { netns = p.netns, subnet = p.subnet, after = p.after, link = outgoing(objects, p, node) } or nil
   end,
-  -- In the node's own namespace: in others a table goes with its namespace.
-  list = function(_, node)
+  list = function(snapshot, node)
     local found = {}
-    for _, o in ipairs(nftables.list() or {}) do
-      local subnet = o.table and subnet_of(o.table.name, node)
-      if subnet then
-        found[#found + 1] = { key = " " .. o.table.name, p = { subnet = subnet } }
+    local function look(where)
+      for _, o in ipairs(nftables.list { netns = where } or {}) do
+        local subnet = o.table and subnet_of(o.table.name, node)
+        if subnet then
+          found[#found + 1] = { key = (where or "") .. " " .. o.table.name, within = where,
+            p = { subnet = subnet, at = where } }
+        end
       end
     end
+    look(nil)
+    for _, where in ipairs(snapshot:namespaces()) do look(where) end
     return found
   end,
 }

@@ -30,7 +30,7 @@ return {
   container = function(p) return p.link end,
   create = function(p, node) return { { "neighbour.replace", wanted(p, node) } } end,
   change = function(_, new, node) return { { "neighbour.replace", wanted(new, node) } } end,
-  remove = function(p, node) return { { "neighbour.delete", where(p, node) } } end,
+  remove = function(p, node) return { { "neighbour.delete", p.at or where(p, node) } } end,
   read = function(p, snapshot, node)
     local w = where(p, node)
     for _, have in ipairs(snapshot:neighbours(w.netns, w.link, w.proxy)) do
@@ -39,5 +39,19 @@ return {
       end
     end
     return nil
+  end,
+  mark = function(p, node)
+    local w = where(p, node)
+    return ("%s %s %s"):format(w.netns, w.link, w.address)
+  end,
+  list = function(snapshot)
+    local function ours(have) return have.protocol == PROTOCOL end
+    local function describe(path, have)
+      return ("%s %s %s"):format(path, have.link, have.address),
+        { link = have.link, address = have.address, proxy = have.proxy }
+    end
+    local found = snapshot:in_namespaces("neighbours", ours, describe)
+    local proxies = snapshot:in_namespaces("proxies", ours, describe)
+    return table.move(proxies, 1, #proxies, #found + 1, found)
   end,
 }

@@ -25,12 +25,22 @@ return {
   fixed = { "via", "link" },
   container = function(p) return p.netns end,
   create = function(p, node) return { { "route.add", where(p, node) } } end,
-  remove = function(p, node) return { { "route.delete", where(p, node) } } end,
+  remove = function(p, node) return { { "route.delete", p.at or where(p, node) } } end,
   read = function(p, snapshot, node)
     local w = where(p, node)
     for _, have in ipairs(snapshot:routes(w.netns)) do
       if have.to == p.to and have.via == p.via and (not w.link or have.link == w.link) then return p end
     end
     return nil
+  end,
+  mark = function(p, node)
+    local w = where(p, node)
+    return ("%s %s %s"):format(w.netns, w.to, w.via or w.link)
+  end,
+  list = function(snapshot)
+    return snapshot:in_namespaces("routes", function(have) return have.protocol == PROTOCOL end, function(path, have)
+      return ("%s %s %s"):format(path, have.to, have.via or have.link),
+        { to = have.to, via = have.via, link = have.link, protocol = PROTOCOL }
+    end)
   end,
 }

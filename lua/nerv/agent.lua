@@ -18,7 +18,6 @@ local json <const> = require "nerv.json"
 local notify <const> = require "nerv.notify"
 local process <const> = require "nerv.process"
 local protocol <const> = require "nerv.protocol"
-local publish <const> = require "nerv.publish"
 local runtime <const> = require "nerv.runtime"
 local state_module <const> = require "nerv.state"
 local stream <const> = require "nerv.stream"
@@ -33,6 +32,8 @@ local HEARTBEAT <const> = 5
 local HEARTBEAT_AGAIN <const> = 0.5
 -- Seconds within which a lab's first shell must have come.
 local FIRST_SHELL <const> = 30
+-- Seconds between two looks at who uses a lab.
+local SHELLS_LOOK <const> = 2
 -- Seconds that an agent which is to end gives the work at hand.
 local CLOSE_LIMIT <const> = 10
 
@@ -112,7 +113,7 @@ local function enter(agent)
   local called, good, message = pcall(agent.exclusive, agent, adoption.run)
   agent.adopted = called and good
   if not agent.adopted then log("adoption: " .. tostring(called and message or good)) end
-  publish.run(agent.state, agent.node, agent.engine)
+  agent:publish()
   return join(agent, "active")
 end
 
@@ -177,15 +178,19 @@ local function close(self)
   instance.clean(self.instance.state_dir)
 end
 
--- A lab whose shell died before it held the agent ends, too: the shell has the other end of our standard input.
-local function expect_shell(self, waiter)
+-- A lab lives while a shell uses it. One may hold the agent not yet, because it has just started it, or not yet again,
+-- because it has lost the former one; it may die before it does: it has the other end of our standard input.
+local function expect_shells(self, waiter)
   if file.stat("/proc/self/fd/0").type == "fifo" then
     local input <close> = stream.fd(0)
     repeat until not input:read()
   else
     task.sleep(FIRST_SHELL)
   end
-  if self.lab and self.holders == 0 then waiter:cancel() end
+  while self.lab do
+    if self.holders == 0 and not instance.has_shell(self.instance.state_dir) then return waiter:cancel() end
+    task.sleep(SHELLS_LOOK)
+  end
 end
 
 --- Runs the agent until it is told to end.
@@ -217,7 +222,7 @@ function M.run()
   if options.listen then far, children[#children + 1] = listen_far(handlers) end
   local waiter = task.spawn(function() signals:next() end)
   function self.finish.close() waiter:cancel() end
-  if self.lab then children[#children + 1] = task.spawn(expect_shell, self, waiter) end
+  if self.lab then children[#children + 1] = task.spawn(expect_shells, self, waiter) end
   notify.send(("READY=1\nSTATUS=node %s, database %s"):format(self.name, self.remote))
   waiter:join()
   notify.send "STOPPING=1"

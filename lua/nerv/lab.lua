@@ -89,13 +89,12 @@ local function keep_agent(state_dir, link)
     link.hold:read_frame()
     if link.closed then return end
     link.hold:close()
-    task.sleep(0.05)
-    local good, connection, hello, path = pcall(find_or_start, state_dir)
-    if good then
-      link.hold, link.hello, link.socket = connection, hello, path
-    else
-      task.sleep(1)
-    end
+    link.hold = nil
+    repeat
+      task.sleep(0.05)
+      local good, connection, hello, path = pcall(find_or_start, state_dir)
+      if good then link.hold, link.hello, link.socket = connection, hello, path else task.sleep(1) end
+    until good
   end
 end
 
@@ -174,6 +173,7 @@ function M.leave()
   link.keeper:join()
   link.state:close()
   if link.shell then instance.detach(link.hello.state_dir, link.shell) end
+  if not link.hold then return end   -- its agent is gone; the next one finds no shell
   local asking <close> = task.spawn(function()
     protocol.send(link.hold, { call = "leave" })
     local answer = protocol.receive(link.hold)

@@ -4,6 +4,7 @@ local place <const> = require "nerv.agent.place"
 local desired <const> = require "nerv.desired"
 local engine <const> = require "nerv.engine"
 local file <const> = require "nerv.file"
+local instance <const> = require "nerv.instance"
 local links <const> = require "nerv.agent.links"
 local process <const> = require "nerv.process"
 local protocol <const> = require "nerv.protocol"
@@ -16,7 +17,8 @@ return function(self)
 
   function calls.hello()
     return { node = self.name, instance = self.instance.id, db = self.remote, lab = self.lab,
-      run_dir = self.instance.run_dir, state_dir = self.instance.state_dir, pid = process.self() }
+      run_dir = self.instance.run_dir, state_dir = self.instance.state_dir, pid = process.self(),
+      drives = self.state.db:has_lock "nerv" }
   end
 
   -- Held open by a shell: a lab lives as long as one of these does.
@@ -25,7 +27,7 @@ return function(self)
     protocol.send(connection, calls.hello())
     local leaves = connection:read_frame()   -- a shell that is killed does not say so
     self.holders = self.holders - 1
-    local ends = self.lab and self.holders == 0
+    local ends = self.lab and self.holders == 0 and not instance.has_shell(self.instance.state_dir)
     if leaves then protocol.send(connection, { ends = ends, others = self.holders }) end
     if ends then self.finish:close() end
   end

@@ -21,6 +21,8 @@ local READY_LIMIT <const> = 20
 local LOG_MOST <const> = 1 << 20
 local RELOAD_DELAY <const> = 0.05
 local BACKOFF_FIRST <const>, BACKOFF_MAX <const> = 0.2, 10
+-- So many times the last wait a service must have lived to be started again as if it had never died.
+local STEADY <const> = 10
 
 --- @tparam table node see agent.lua: run_dir, cgroup, substitute(text), namespace_path(netns)
 function M.new(node)
@@ -82,6 +84,11 @@ local function ended_text(status)
   return status.exit and "ended with status " .. status.exit or "is gone"
 end
 
+-- The next wait after a death: it grows while a service does not outlive it by far.
+local function back_off(delay, lived)
+  return lived > STEADY * delay and BACKOFF_FIRST or math.min(delay * 2, BACKOFF_MAX)
+end
+
 -- Watches a service until it is stopped; starts it again with back-off.
 local function watch(self, service)
   local delay = BACKOFF_FIRST
@@ -96,7 +103,7 @@ local function watch(self, service)
     else
       self.node.log(("service %s %s"):format(service.paths.id, ended_text(status)))
       self.node.services_changed()
-      delay = runtime.now() - began > 30 and BACKOFF_FIRST or math.min(delay * 2, BACKOFF_MAX)
+      delay = back_off(delay, runtime.now() - began)
       task.sleep(delay)
     end
     if service.stopping then return end

@@ -3,7 +3,7 @@ local file <const> = require "nerv.file"
 local kinds <const> = require "nerv.kinds"
 local nve <const> = require "nerv.nve"
 local paths <const> = require "nerv.paths"
-local publish <const> = require "nerv.publish"
+local task <const> = require "nerv.task"
 
 local M = {}
 
@@ -49,7 +49,7 @@ function M.new(agent, log)
   -- Tells the others, once there is a database to tell them by.
   function node.services_changed()
     if agent.state and agent.state.db:connected() and agent.engine and not agent.closing then
-      publish.run(agent.state, node, agent.engine)
+      task.spawn(agent.publish, agent)   -- a database that is stopped must not hold up who tells of it
     end
   end
   function node.service_restarted(p) node.close_switch(p.name) end

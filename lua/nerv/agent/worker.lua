@@ -363,6 +363,18 @@ local function forget_old(self)
   end
 end
 
+--- Tells the others what this node runs; one transaction at a time.
+function Worker:publish()
+  self.unpublished = true
+  if self.publishing then return end
+  self.publishing = true
+  while self.unpublished and not self.closing do
+    self.unpublished = false
+    publish.run(self.state, self.node, self.engine)
+  end
+  self.publishing = false
+end
+
 --- Follows the Changes until cancelled.
 function Worker:follow()
   local watch <close> = self.state.db:watch { "Change" }
@@ -383,7 +395,7 @@ function Worker:follow()
     self:look_around()
     retry(self)
     forget_old(self)
-    publish.run(self.state, self.node, self.engine)
+    self:publish()
     if #due == 0 then watch:all(next(self.retries) and 0.5 or next(self.engine.foreign) and LOOK or 5) end
   end
 end

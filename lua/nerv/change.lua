@@ -2,6 +2,7 @@
 -- its end.
 local runtime <const> = require "nerv.runtime"
 local task <const> = require "nerv.task"
+local driver <const> = require "nerv.driver"
 local json <const> = require "nerv.json"
 local progress <const> = require "nerv.progress"
 local registry <const> = require "nerv.registry"
@@ -10,9 +11,11 @@ local suggest <const> = require "nerv.suggest"
 
 local M = {}
 
--- Seconds without any progress after which a call gives up waiting: longer than a node needs to
--- be found stale.
-local PATIENCE <const> = 40
+-- Seconds without any sign of progress after which a call gives up: more than a node needs to be found stale
+-- and a deputy to undo the Change.
+local PATIENCE <const> = 18
+-- Seconds at most in one phase, while the agents at work on it live.
+local PHASE_LIMIT <const> = 300
 
 local serial = 0
 
@@ -23,45 +26,97 @@ local function next_serial(state)
   return serial
 end
 
---- Waits until a row's running Change has ended.
--- @raise when it does not end
-function M.wait_idle(state, find_row)
-  local limit = runtime.now() + PATIENCE
-  while true do
-    local row = find_row()
-    local running = row and state:running(row)
-    if not running then return row end
-    if runtime.now() > limit then
-      registry.fail(("%s: a change still runs: %s"):format(row.name, running.text))
-    end
-    task.sleep(0.005)
-  end
-end
-
--- The phase, and who is still at work on it.
-local function describe(change)
+-- The nodes that are still at work on it.
+local function waiting_for(change)
   local waiting = {}
   for _, node in ipairs(change.nodes) do
     local report = change.reports[node]
     if report ~= change.phase and report ~= "converged" then waiting[#waiting + 1] = node end
   end
+  return waiting
+end
+
+-- The phase, and who is still at work on it.
+local function describe(change)
+  local waiting = waiting_for(change)
   return ("%s: %s%s"):format(change.text, change.phase, #waiting > 0 and " on " .. table.concat(waiting, ", ") or "")
 end
 
+-- Whose agents should have done something: those at work on it; when there are none the one that drives.
+local function silent(change)
+  local waiting = waiting_for(change)
+  return ("node %s does not answer"):format(table.concat(#waiting > 0 and waiting or change.nodes, ", "))
+end
+
+-- Grows with each step of a Change, and while the agents that are at work on it live.
+local function signs(state, change)
+  local sum = 0
+  for _, name in ipairs(waiting_for(change)) do
+    local row = state:node(name)
+    sum = sum + (row and row.seen or 0)
+  end
+  return ("%s %d %d"):format(change.phase, #change.nodes - #waiting_for(change), sum)
+end
+
+-- Waits for a sign of progress of the Changes, by this process's own time: one that is stopped waits no less.
+local Patience = {}
+Patience.__index = Patience
+
+local function new_patience() return setmetatable({ waited = 0, in_phase = 0 }, Patience) end
+
+-- Looks at a Change after some time.
+-- @return whether to wait on
+function Patience:look(state, change)
+  local now = runtime.now()
+  local passed = math.min(now - (self.looked or now), 1.5)
+  self.looked, self.waited, self.in_phase = now, self.waited + passed, self.in_phase + passed
+  local phase, sign = change.phase, signs(state, change)
+  if phase ~= self.phase then self.in_phase = 0 end
+  if sign ~= self.sign then self.waited = 0 end
+  self.phase, self.sign = phase, sign
+  return self.waited < PATIENCE and self.in_phase < PHASE_LIMIT
+end
+
+--- Waits until a row's running Change has ended.
+-- @raise when it does not end
+function M.wait_idle(state, find_row)
+  local patience = new_patience()
+  while true do
+    local row = find_row()
+    local running = row and state:running(row)
+    if not running then return row end
+    if not patience:look(state, running) then
+      registry.fail(("%s: a change still runs: %s; %s"):format(row.name, running.text, silent(running)))
+    end
+    task.sleep(0.005)
+  end
+end
+
+-- Ends a call that nobody brings forward: what was begun is undone as soon as somebody can, or goes on when
+-- it is past that.
+local function give_up(state, change)
+  local why = silent(change)
+  if not state.db:connected() then
+    registry.fail(("%s: the database %s does not answer: the outcome is not known"):format(change.text, state.remote))
+  end
+  if driver.give_up(state, change, why) then
+    registry.fail(("%s: %s: what it began is undone when it does"):format(change.text, why))
+  end
+  if change.phase == "undo" then
+    registry.fail(("%s: %s: it is undone there when it does: %s"):format(change.text, why, change.error))
+  end
+  registry.fail(("%s: %s: the outcome is that it is done when it does (phase %s)"):format(change.text, why,
+    change.phase))
+end
+
 local function wait_end(state, uuid, watch)
-  local limit = runtime.now() + PATIENCE
-  local phase
+  local patience = new_patience()
   local _ <close> = progress.start(function() return describe(state.rows.Change[uuid]) end)
   while true do
     local change = state.rows.Change[uuid]
     if not change then registry.fail("the change vanished from the database") end
     if state_module.ENDED[change.phase] then return change end
-    if change.phase ~= phase then
-      phase, limit = change.phase, runtime.now() + PATIENCE
-    end
-    if runtime.now() > limit then
-      registry.fail(("%s: no agent brings it forward (phase %s)"):format(change.text, change.phase))
-    end
+    if not patience:look(state, change) then give_up(state, change) end
     watch:all(1)
   end
 end
@@ -70,6 +125,9 @@ end
 local function find_done(state, row)
   local limit = runtime.now() + PATIENCE
   while not state.db:connected() and runtime.now() < limit do task.sleep(0.02) end
+  if not state.db:connected() then
+    registry.fail(("%s: the database %s does not answer: the outcome is not known"):format(row.text, state.remote))
+  end
   for uuid, change in pairs(state.rows.Change) do
     if change.serial == row.serial and change.text == row.text and change.objects == row.objects then
       return uuid
@@ -122,6 +180,9 @@ function M.run(state, build)
     end
     local lost = code == "timed out" or code == "referential integrity violation"
     if lost and not draft.again then registry.fail(draft.text .. ": changed meanwhile") end
+    if code == "timeout" then
+      registry.fail(("%s: %s: the outcome is not known"):format(draft.text, message))
+    end
     if not lost and code ~= "constraint violation" and not (code == "closed" and state.db:connected()) then
       registry.fail(draft.text .. ": " .. message)
     end

@@ -35,7 +35,8 @@ local function progress(state, change)
   for _, node in ipairs(change.nodes) do
     local report = report_of(state, change, node)
     if report == "stale" then
-      if not removal and change.phase ~= "undo" then
+      -- What it has to remove it removes when it comes back.
+      if not removal and (change.phase == "make" or change.phase == "switch") then
         return "failed", ("node %s is stale: its agent was not seen for %d s"):format(node, M.STALE)
       end
     elseif report and report:find("^failed") then
@@ -119,6 +120,13 @@ local function advance(state, change, phase, more, message)
     runtime.log(("change %s, from %s to %s: %s"):format(change.text, change.phase, phase, problem))
   end
   return results, problem, code
+end
+
+--- Undoes a Change that nobody brings forward, for the caller who gives it up.
+-- @return whether it is to be undone now; it is not when it went on meanwhile, or too far
+function M.give_up(state, change, why)
+  if change.phase ~= "make" and change.phase ~= "switch" then return false end
+  return advance(state, change, "undo", undo_operations(state, change), why) ~= nil
 end
 
 -- A deputy's memory: since when which step has been due, and whether it acts for a holder that does
@@ -209,7 +217,7 @@ function M.run(state)
       for _, change in ipairs(state:list "Change") do drive(state, change) end
       forget_old(state)
     else
-      watch_nodes(state, observed, M.STALE + 1)
+      watch_nodes(state, observed, M.STALE)
       for _, change in ipairs(state:list "Change") do drive_for_other(state, change, patience) end
     end
     patience:next_pass()

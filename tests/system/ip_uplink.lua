@@ -64,6 +64,7 @@ tap.ok(not b:ping "198.51.100.1", "no way out any more")
 blue:delete()
 tap.ok(r:ping "198.51.100.1", "the other network stays")
 red:delete()
+address.delete { link = "lo", address = "203.0.113.9/32" }
 local left = {}
 for _, one in ipairs(link.list()) do
   if one.kind == "macvlan" then left[#left + 1] = one.name end

@@ -107,7 +107,8 @@ static void read_options(lua_State *L, struct ovsdb_options *o)
 			   o->database);
 	err = ovsdb_remote_check(o->remote);
 	if (err == -EINVAL)
-		nerv_error(L, "ovsdb.connect: \"%s\" is no remote; give \"unix:PATH\", or \"tcp:ADDRESS:PORT\" or \"ssl:ADDRESS:PORT\" with a numeric address",
+		nerv_error(L, "ovsdb.connect: \"%s\" is no remote; give \"unix:PATH\", or \"tcp:ADDRESS:PORT\" or "
+			   "\"ssl:ADDRESS:PORT\" with a numeric address",
 			   o->remote);
 	if (err)
 		nerv_error(L, "ovsdb.connect: the path in \"%s\" is longer than the 107 bytes that a socket's may have",

@@ -205,7 +205,7 @@ local generated <const> = {
       argument_list(out, { args = spec.args })
       for _, name in ipairs(options.sorted_keys(spec.options)) do
         local o = spec.options[name]
-        indented(out, 4, (o.short and strong("-" .. o.short) .. ", " or "") .. strong("--" .. name)
+        indented(out, 4, (o.short and strong("-" .. o.short) .. ", " or "") .. strong(command.option_word(name))
           .. (o.type == "boolean" and "" or " " .. variable(reference.type_of(o))),
           line(prose(o.doc .. reference.remark(o))))
       end

@@ -16,16 +16,12 @@ local function bytes_of(text)
   return fail("bad address \"%s\": an IPv4 or IPv6 address is expected", tostring(text))
 end
 
---- Reads an address.
--- @return its text as everybody writes it (RFC 5952), and its family: 4 or 6; or nil, message, "EINVAL"
 function M.address(text)
   local bytes, message, code = bytes_of(text)
   if not bytes then return nil, message, code end
   return inet.text(bytes), #bytes == 4 and 4 or 6
 end
 
---- The number of an IPv4 address.
--- @return integer, or nil, message, "EINVAL"
 function M.number(text)
   local bytes, message, code = bytes_of(text)
   if not bytes then return nil, message, code end
@@ -52,9 +48,6 @@ local function plus(bytes, n)
   return table.concat(out)
 end
 
---- Reads a range such as "10.1.0.0/24" or "fd00::/64".
--- @return table { family = 4 or 6, prefix, base (bytes of its first address), size (how many), text },
--- or nil, message, "EINVAL"
 function M.parse(text)
   local address, prefix = tostring(text):match("^([^/]+)/(%d+)$")
   if not address then
@@ -74,7 +67,6 @@ function M.parse(text)
   return { family = family, prefix = prefix, base = base, size = 1 << math.min(62, bits - prefix), text = text }
 end
 
---- A function from numbers to the addresses of a range (text); 0 is the range's first.
 function M.hosts_of(range)
   local base = assert(M.parse(range)).base
   if #base == 4 then
@@ -84,16 +76,13 @@ function M.hosts_of(range)
   return function(n) return inet.text(plus(base, n)) end
 end
 
---- The address of a number in a range (text).
 function M.host(range, n) return M.hosts_of(range)(n) end
 
---- Whether an address (text) lies in a range (text).
 function M.contains(range, address)
   local r, bytes = M.parse(range), bytes_of(address)
   return r ~= nil and bytes ~= nil and #bytes == #r.base and masked(bytes, r.prefix) == r.base
 end
 
---- The prefix length of a range.
 function M.prefix(range) return assert(M.parse(range)).prefix end
 
 -- How many addresses at the two ends of a range belong to no host: the network's and the broadcast
@@ -103,18 +92,14 @@ local function ends(r)
   return 1, r.family == 4 and 1 or 0
 end
 
---- The address that is kept for the gateway: the range's first host.
 function M.gateway(range) return M.host(range, (ends(assert(M.parse(range))))) end
 
---- First and last number in the range of what is chosen for endpoints: no address that belongs to no
--- host, and not the gateway's.
 function M.hosts(range)
   local r = assert(M.parse(range))
   local low, high = ends(r)
   return low == 0 and 0 or low + 1, r.size - 1 - high
 end
 
---- Why a host cannot have an address of a range: nil when it can.
 function M.unusable(range, address)
   local r = assert(M.parse(range))
   if not M.contains(range, address) then return ("is not in %s"):format(range) end

@@ -35,8 +35,6 @@ local FORMAT <const> = { type = "choice", choices = records.FORMATS, default = "
 local known = {}
 local names        -- name -> true, of all commands; read when first asked for
 
---- Adds a command.
--- @tparam table spec as described above
 function M.define(spec)
   for _, field in ipairs { "name", "text", "run" } do
     if spec[field] == nil then registry.fail(("command.define: field '%s' is missing"):format(field)) end
@@ -64,7 +62,6 @@ local function all_names()
   return names
 end
 
---- The names of all commands, sorted.
 function M.names() return options.sorted_keys(all_names()) end
 
 --- A command's description, or nil.
@@ -345,10 +342,6 @@ local function takes_line(name)
   return last and last.type == "line"
 end
 
---- Runs a command line.
--- @tparam[opt] function put as in run_words
--- @return the exit status, as run_words
--- @raise when the command is unknown or fails
 function M.run_line(line, put)
   local list, places, so_far, places_so_far = words.split(line)
   if not list then

@@ -110,7 +110,7 @@ local function command_options(spec)
   local rows = {}
   for i, name in ipairs(options.sorted_keys(spec.options)) do
     local o = spec.options[name]
-    rows[i] = { (o.short and ("-%s, "):format(o.short) or "") .. "--" .. name,
+    rows[i] = { (o.short and ("-%s, "):format(o.short) or "") .. command.option_word(name),
       o.type == "boolean" and "" or reference.type_of(o), o.doc .. reference.remark(o) }
   end
   return rows

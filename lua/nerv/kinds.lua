@@ -41,8 +41,6 @@ local built_in <const> = { "netns", "foreign_netns", "link", "interface", "addre
   "qdisc", "redirect", "nat", "instance", "file", "service", "switch", "switch_port", "entry" }
 local known = {}
 
---- Adds a kind.
--- @tparam table kind as described above
 function M.define(kind)
   for _, field in ipairs { "name", "class", "rank", "properties", "key", "create", "remove", "read" } do
     if kind[field] == nil then registry.fail(("kinds.define: field '%s' is missing"):format(field)) end
@@ -89,7 +87,6 @@ function M.get(name)
   return from_path(name)
 end
 
---- Names of all kinds, sorted.
 function M.names()
   local names = {}
   for _, name in ipairs(built_in) do names[name] = true end

@@ -98,8 +98,6 @@ local function keep_agent(state_dir, link)
   end
 end
 
---- The connection of this shell; made at the first call.
--- @return { state = see state.lua, hello = what the agent said, socket = path }
 function M.connection()
   if current then
     if not current.state.db:connected() then
@@ -135,14 +133,10 @@ function M.present()
   return probe ~= nil and probe ~= false
 end
 
---- The state manager's replica.
 function M.state() return M.connection().state end
 
---- The name of this shell's node.
 function M.here() return M.connection().hello.node end
 
---- Where the agent of a node answers: its socket, or, from another machine, its address.
--- @return what protocol.connect takes, or nil and a message
 function M.socket(node_name)
   local link = M.connection()
   if node_name == link.hello.node then return link.socket end
@@ -189,8 +183,6 @@ function M.leave()
   end
 end
 
---- Removes what labs left whose agents are dead.
--- @return the state directories that were cleaned
 function M.clean() return instance.clean_all_dead() end
 
 return api.module("lab", "this shell's agent and database; the first call that needs them starts a lab", M, {

@@ -1,7 +1,9 @@
 /* The readline prompt, and the Lua module `prompt`. */
 #include "shell/prompt.h"
 
+#include <langinfo.h>
 #include <lauxlib.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -211,6 +213,19 @@ static void restore_terminal(void)
 	rl_deprep_terminal();
 }
 
+/* Letters of several bytes are edited as such where the terminal sends UTF-8, which is taken for
+ * granted where nothing is said. Other encodings would change what Lua takes for a letter. */
+static void set_encoding(void)
+{
+	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+	bool said = false;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		said = said || (getenv(names[i]) && *getenv(names[i]));
+	if (!setlocale(LC_CTYPE, said ? "" : "C.UTF-8") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+		setlocale(LC_CTYPE, "C");
+}
+
 /* Our preferences come before the user's ~/.inputrc, which rl_initialize() reads. */
 static void start_readline(struct runtime *rt)
 {
@@ -219,6 +234,7 @@ static void start_readline(struct runtime *rt)
 	if (started)
 		return;
 	started = true;
+	set_encoding();
 	output_capture(rt);
 	rl_readline_name = "nervsh";
 	rl_catch_signals = 0;

@@ -10,29 +10,26 @@ Found.__index = Found
 
 --- An empty list of what goes on with `prefix`, which begins at `start`.
 function M.new(start, prefix)
-  return setmetatable({ start = start, prefix = prefix, list = {}, seen = {} }, Found)
+  return setmetatable({ start = start, prefix = prefix, words = {}, seen = {}, behind = {}, text = {} }, Found)
 end
 
 function Found:add(name, behind, text)
   if self.seen[name] or name:sub(1, #self.prefix) ~= self.prefix then return end
-  self.seen[name] = true
-  self.list[#self.list + 1] = { name = name, behind = behind, text = text }
+  self.seen[name], self.behind[name], self.text[name] = true, behind, text
+  self.words[#self.words + 1] = name
 end
 
 function Found:add_all(names, behind, text)
   for _, name in ipairs(names) do self:add(name, behind, text) end
 end
 
-local function by_name(a, b) return a.name < b.name end
-
 --- The answer for readline; nil when nothing fits.
 function Found:answer()
-  if #self.list == 0 then return nil end
-  table.sort(self.list, by_name)
-  local result = { start = self.start, words = {}, entries = self.list }
-  for i, entry in ipairs(self.list) do result.words[i] = entry.name end
-  if #self.list == 1 then result.words[1] = self.list[1].name .. (self.list[1].behind or "") end
-  return result
+  if #self.words == 0 then return nil end
+  table.sort(self.words)
+  local names = self.words
+  if #names == 1 then self.words = { names[1] .. (self.behind[names[1]] or "") } end
+  return { start = self.start, words = self.words, names = names, text = self.text }
 end
 
 local function names_of(option, prefix, object, given)
@@ -61,54 +58,45 @@ end
 -- Rows that stay free below a list, and what a description needs.
 local MARGIN <const>, GAP <const> = 2, 2
 
-local function shown(entry)
-  return entry.name:match("([^/]+/?)$") or entry.name
-end
+-- Of a path the last part.
+local function shown(name) return name:match("([^/]+/?)$") or name end
 
-local function described_list(entries, columns)
+local function described_list(answer, columns)
   local widest, lines = 0, {}
-  for _, entry in ipairs(entries) do widest = math.max(widest, literal.width(shown(entry))) end
-  for i, entry in ipairs(entries) do
-    local name = shown(entry)
-    local line = name .. (" "):rep(widest - literal.width(name) + GAP) .. (entry.text or "")
+  for _, name in ipairs(answer.names) do widest = math.max(widest, literal.width(shown(name))) end
+  for i, name in ipairs(answer.names) do
+    local line = shown(name) .. (" "):rep(widest - literal.width(shown(name)) + GAP) .. (answer.text[name] or "")
     if literal.width(line) >= columns then line = line:sub(1, (utf8.offset(line, columns - 1) or columns) - 1) end
     lines[i] = line:gsub("%s+$", "")
   end
   return table.concat(lines, "\n") .. "\n"
 end
 
-local function in_columns(entries, rows, columns)
+local function in_columns(names, rows, columns)
   local widest = 0
-  for _, entry in ipairs(entries) do widest = math.max(widest, literal.width(shown(entry)) + GAP) end
+  for _, name in ipairs(names) do widest = math.max(widest, literal.width(shown(name)) + GAP) end
   local across = math.max(1, columns // widest)
-  local most = math.max(1, rows - MARGIN - 1)
-  local count = math.min(#entries, across * most)
+  local count = math.min(#names, across * math.max(1, rows - MARGIN - 1))
   local down = (count + across - 1) // across
   local lines = {}
   for i = 1, down do
     local cells = {}
-    for j = 0, across - 1 do
-      local entry = entries[i + j * down]
-      if entry and i + j * down <= count then
-        local name = shown(entry)
-        cells[#cells + 1] = name .. (" "):rep(widest - literal.width(name))
-      end
+    for j = i, count, down do
+      cells[#cells + 1] = shown(names[j]) .. (" "):rep(widest - literal.width(shown(names[j])))
     end
     lines[i] = table.concat(cells):gsub("%s+$", "")
   end
-  if count < #entries then lines[#lines + 1] = ("... and %d more"):format(#entries - count) end
+  if count < #names then lines[#lines + 1] = ("... and %d more"):format(#names - count) end
   return table.concat(lines, "\n") .. "\n"
 end
 
 --- The text that lists an answer's words, with what they are when they are few.
--- @tparam table answer of M.complete
+-- @tparam table answer of Found:answer
 -- @tparam integer rows of the terminal
 -- @tparam integer columns
 function M.list(answer, rows, columns)
-  local any = false
-  for i = 1, math.min(#answer.entries, rows) do any = any or answer.entries[i].text ~= nil end
-  if any and #answer.entries <= math.max(rows // 2, 5) then return described_list(answer.entries, columns) end
-  return in_columns(answer.entries, rows, columns)
+  if next(answer.text) and #answer.names <= math.max(rows // 2, 5) then return described_list(answer, columns) end
+  return in_columns(answer.names, rows, columns)
 end
 
 return M

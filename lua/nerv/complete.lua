@@ -146,7 +146,7 @@ local function members(text, tokens, count, prefix, start)
   if not thing then return nil end
   local list = candidates.new(start, prefix)
   add_members(list, thing, separator == ":")
-  if #list.list > 0 or separator == ":" or not live.class(thing.class) then return list end
+  if #list.words > 0 or separator == ":" or not live.class(thing.class) then return list end
   list = candidates.new(tokens[count].start, ":" .. prefix)
   for name, f in pairs(live.class(thing.class).functions) do list:add(":" .. name, opener(f), f.text) end
   return list, text
@@ -299,7 +299,7 @@ local function lua(text)
   local stack = scan.open_brackets(tokens, count)
   local list = candidates.new(start, prefix)
   if #stack > 0 then in_brackets(list, tokens, stack, count) end
-  if #list.list == 0 then add_globals(list, count == 0) end
+  if #list.words == 0 then add_globals(list, count == 0) end
   return list, count == 0
 end
 

@@ -38,9 +38,12 @@ local function run(text, obvious)
   return well
 end
 
+-- A session that is pasted from a manual has prompts.
 local function lines_of(text)
   local lines = {}
-  for one in (text .. "\n"):gmatch("([^\n]*)\r?\n") do lines[#lines + 1] = one end
+  for one in (text .. "\n"):gmatch("([^\n]*)\r?\n") do
+    lines[#lines + 1] = one:gsub("^%s*nerv> ", ""):gsub("^   >> ", "")
+  end
   return lines
 end
 

@@ -312,7 +312,9 @@ end
 
 local function render(page, values)
   if values.n >= 2 and values[1] == nil and type(values[2]) == "string" then return failure(page, values) end
-  for i = 1, values.n do
+  local last = values.n
+  while last > 1 and values[last] == nil do last = last - 1 end
+  for i = 1, last do
     whole(page, values[i])
     if page.full then return end
   end

@@ -23,7 +23,7 @@ do -- expressions, statements, commands
   tap.eq(t:ask("x = 20"), "", "a statement is run")
   tap.eq(t:ask("=x * 2"), "40", "a line that begins with =")
   tap.eq(t:ask("_ + 1"), "41", "_ is the last value")
-  tap.eq(t:ask("x, 'text', nil"), "20\ntext\nnil", "several values")
+  tap.eq(t:ask("x, 'text', nil"), "20\ntext", "several values")
   tap.eq(t:ask("nil"), "nil", "nil is a value")
   tap.eq(t:ask("_"), "20", "which _ does not keep")
   tap.eq(t:ask("print('printed')"), "printed", "no value, nothing shown")
@@ -91,6 +91,10 @@ do -- pasted
   t:see("m = i\nend$")
   tap.ok(true, "and comes back from the history as one")
   t:keys("\3")
+  t:prompt()
+  t:keys(paste "    nerv> r = 'of a manual'\n    nerv> r" .. "\r")
+  t:see("\nof a manual\nnerv>$")
+  tap.ok(true, "prompts that were copied are left out")
   local lines = {}
   for i = 1, 200 do lines[i] = ("s%d = %d"):format(i, i) end
   t:prompt()
@@ -145,6 +149,29 @@ do -- ways in and out
   u:type("exit 4")
   tap.eq(u:wait_end().exit, 4, "the command exit")
   os.remove(path)
+end
+
+do -- editing
+  local inputrc = os.tmpname()
+  file.write(inputrc, 'set show-all-if-ambiguous off\n"\\C-o": "20 + 2"\n')
+  local t <close> = start({}, { env = { INPUTRC = inputrc, LC_ALL = "C.UTF-8" } })
+  t:prompt()
+  t:keys("\15\r")
+  t:see("20 %+ 2\n22\nnerv>$")
+  tap.ok(true, "~/.inputrc is honoured")
+  t:keys("registry.\t")
+  t:line("nerv> registry.")
+  t:keys("\t")
+  t:see("nearest +returns")
+  tap.eq(select(2, t.screen:text():gsub("\nnearest ", "")), 1, "it overrides our preferences")
+  t:keys("\21")
+  t:line("nerv>")
+  t:keys("'a\u{e9}\u{e9}\127b\u{20ac}'")
+  t:line("nerv> 'a\u{e9}b\u{20ac}'")
+  t:keys("\r")
+  t:see("\na\u{e9}b\u{20ac}\nnerv>$")
+  tap.ok(true, "letters of several bytes are edited as letters")
+  os.remove(inputrc)
 end
 
 do -- the user's own file

@@ -186,9 +186,9 @@ $(BUILD)/fuzzers/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libshell.a $(BUILD)/lib
 	$(call say,LD,$@)$(CC) $(SAN) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS_SHELL) $(LIBS_NVE)
 
 # What the benchmarks measure with: beside the tests, because tests/run runs all that lies there.
-bench-programs: $(BUILD)/bench/bare $(BUILD)/bench/p4/big.bpf.o $(BUILD)/bench/p4/big.json
+bench-programs: $(BUILD)/bench/bare $(BUILD)/bench/echo $(BUILD)/bench/p4/big.bpf.o $(BUILD)/bench/p4/big.json
 
-$(BUILD)/bench/bare: $(BUILD)/obj/tests/bench/bare.o
+$(BUILD)/bench/bare $(BUILD)/bench/echo: $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 	$(Q)mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lpthread
 

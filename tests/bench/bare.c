@@ -5,9 +5,10 @@
  *						and its other end NAME on the bridge (group, alias ALIAS:NAME, IPv6 off), both up;
  *						a tmpfs is mounted on DIR
  *	bare delete DIR GROUP			takes all away again: the tmpfs with the namespaces, the links of the group
+ *	bare drop DIR GROUP			the same, but the kernel ends the namespaces after it
  *	bare settle				waits until the kernel is done with all namespaces that were dropped before
  *
- * create and delete print the seconds that they took; delete settles before its time ends. Exit status 1 after a message.
+ * create, delete and drop print the seconds that they took; delete settles before its time ends. Exit status 1 after a message.
  * Creation is one message after the other, each acknowledged: the plainest loop that does the same. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -400,7 +401,7 @@ static void *delete_beside(void *group)
  *	1.17	group, then that mount; or group, while another thread unmounts the namespaces one by one
  *	1.19	group, then the namespaces one by one; 1.20 with two threads
  *	1.20	the namespaces one by one, no group; or the group after them */
-static int delete(char **arg)
+static int take_away(char **arg, bool settled)
 {
 	const double began = now();
 	unsigned int group = (unsigned int)strtoul(arg[1], NULL, 0);
@@ -416,11 +417,21 @@ static int delete(char **arg)
 	pthread_join(thread, &links);
 	if (!ret)
 		ret = (int)(intptr_t)links;
-	if (!ret)
+	if (!ret && settled)
 		ret = settle(NULL);
 	if (!ret)
 		printf("%.6f\n", now() - began);
 	return ret;
+}
+
+static int delete(char **arg)
+{
+	return take_away(arg, true);
+}
+
+static int drop(char **arg)
+{
+	return take_away(arg, false);
 }
 
 int main(int argc, char **argv)
@@ -429,12 +440,12 @@ int main(int argc, char **argv)
 		const char *name;
 		int arguments;
 		int (*run)(char **arg);
-	} commands[] = { { "create", 5, create }, { "delete", 2, delete }, { "settle", 0, settle } };
+	} commands[] = { { "create", 5, create }, { "delete", 2, delete }, { "drop", 2, drop }, { "settle", 0, settle } };
 	size_t i;
 
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (argc > 1 && strcmp(argv[1], commands[i].name) == 0 && argc == commands[i].arguments + 2)
 			return commands[i].run(argv + 2) ? 1 : 0;
-	fputs("usage: bare create DIR BRIDGE GROUP MTU ALIAS | delete DIR GROUP | settle\n", stderr);
+	fputs("usage: bare create DIR BRIDGE GROUP MTU ALIAS | delete DIR GROUP | drop DIR GROUP | settle\n", stderr);
 	return 2;
 }

@@ -22,6 +22,9 @@ end
 local jitter <const> = { text = "<= 1.5 or 0.02 ms more",
   holds = function(r) return r.value <= 1.5 or r.more_ms <= 0.02 end }
 
+local times_bare <const> = { text = "<= 3 times bare", holds = function(r) return r.value <= 3 * r.bare_s end }
+local none_starved <const> = { text = "no node starved", holds = function(r) return r.starved == 0 end }
+
 local FIGURES <const> = {
   { name = "tcp_ratio_100m", by = "traffic.lua 100mbit", reach = at_least(0.99) },
   { name = "udp_loss_100m", by = "traffic.lua 100mbit", reach = at_most(0.01) },
@@ -29,8 +32,16 @@ local FIGURES <const> = {
   { name = "tcp_ratio_1g", by = "traffic.lua 1gbit", reach = at_least(0.99) },
   { name = "tcp_ratio_open", by = "traffic.lua open", reach = at_least(0.80) },
   { name = "tcp_ratio_bridge", by = "traffic.lua open", reach = at_least(0.93) },
-  { name = "create_ratio_1000", by = "endpoints.lua", reach = at_most(1.8) },
-  { name = "delete_ratio_1000", by = "endpoints.lua", reach = at_most(2) },
+  { name = "create_ratio_1000", by = "endpoints.lua", reach = at_most(1.5) },
+  { name = "delete_ratio_1000", by = "endpoints.lua", reach = at_most(1.5) },
+  { name = "scale_add", by = "scale.lua", reach = at_most(2.5) },
+  { name = "create_10k_s", by = "large.lua", reach = times_bare },
+  { name = "rss_mb_agent_10k", by = "large.lua", reach = at_most(150) },
+  { name = "nodes_100_s", by = "nodes.lua", reach = none_starved },
+  { name = "switch_lost_1", by = "switch.lua 1", reach = at_most(5) },
+  { name = "switch_lost_2", by = "switch.lua 2", reach = at_most(5) },
+  { name = "call_ms_p50", by = "calls.lua", reach = at_most(15) },
+  { name = "call_ms_p99", by = "calls.lua", reach = at_most(40) },
   { name = "start_ms", by = "start.lua", reach = at_most(20) },
   { name = "entries_per_s", by = "entries.lua", reach = at_least(20000) },
 }

@@ -3,10 +3,10 @@
 -- shows the end state: all is there, or all links are gone and the namespaces behind them, too.
 package.path = arg[0]:match("^(.*)/[^/]*$") .. "/?.lua;" .. package.path
 local measure <const> = require "measure"
+local bare_loop <const> = require "bare"
 
 local COUNT <const> = measure.rounds(1000, 100)
 local ROUNDS <const> = measure.rounds(7, 2)
-local BARE <const> = measure.built "bench/bare"
 local BARE_ALIAS <const>, BARE_GROUP <const>, BARE_BRIDGE <const> = "bare:00000000", 77777, "bare-bridge"
 local MTU <const> = 1500
 
@@ -18,6 +18,7 @@ expect(link.add { kind = "bridge", name = BARE_BRIDGE, forward_delay = 0, mtu = 
 -- Where each of the two keeps its namespaces, and how it marks its links.
 local nerv <const> = { name = "NERV", dir = agent.run_dir .. "/ns", alias = "nerv:" .. agent.instance .. ":blue:" }
 local bare <const> = { name = "bare", dir = dir, alias = BARE_ALIAS .. ":" }
+local loop <const> = { dir = dir, bridge = BARE_BRIDGE, group = BARE_GROUP, mtu = MTU, alias = BARE_ALIAS }
 
 local function links_of(side) return expect(link.list { alias_prefix = side.alias }) end
 local function namespaces_of(side) return expect(netns.list(side.dir)) end
@@ -54,25 +55,13 @@ end
 function nerv.delete()
   local began = runtime.now()
   net:delete_endpoints(names)
-  measure.run { argv = { BARE, "settle" } }
+  bare_loop.settle()
   return runtime.now() - began
 end
 
-function bare.create()
-  return tonumber(measure.run { argv = { BARE, "create", dir, BARE_BRIDGE, BARE_GROUP, MTU, BARE_ALIAS },
-    input = bare.list })
-end
+function bare.create() return bare_loop.create(loop) end
 
-function bare.delete() return tonumber(measure.run { argv = { BARE, "delete", dir, BARE_GROUP } }) end
-
--- What the bare loop is told to make: the addresses that NERV gave.
-local function list_for_bare()
-  local lines = {}
-  for i, ep in ipairs(net:endpoints()) do
-    lines[i] = ("%s %s %s/16\n"):format(ep.name, ep.mac, ep.address)
-  end
-  return table.concat(lines)
-end
+function bare.delete() return bare_loop.delete(loop) end
 
 -- A link as text, without what differs by nature: index, the names of bridges and of ends outside the
 -- namespaces, the group's number, the alias, MAC addresses that the kernel chose.
@@ -119,7 +108,7 @@ end
 -- One side's part of a round: seconds for creation and deletion, and what there was in between.
 local function run(side)
   local create = until_shown(side, "there", complete, side.create())
-  if side == nerv then bare.list = list_for_bare() end
+  if side == nerv then loop.list = bare_loop.list_of(net:endpoints(), 16) end
   local made = objects(side)
   local delete = until_shown(side, "gone", gone, side.delete())
   return { create = create, delete = delete, made = made }

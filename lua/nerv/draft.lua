@@ -102,29 +102,35 @@ local function check_together(what, def, values)
   if problem then fail(("%s: %s"):format(what, problem)) end
 end
 
+--- The draft of a network's row, "network" in the transaction. The picker's own operations are still to come.
+-- @tparam table given the options
+function M.insertion(state, picker, def, name, given, home)
+  local operations, allocations, drafted = {}, {}, {}
+  archetype_operations(state, def, operations, drafted)
+  local ports, port_rows = port_operations(def, picker, operations, allocations)
+  local group, group_row = picker:link_group()
+  table.insert(allocations, group_row)
+  operations[#operations + 1] = { op = "insert", table = "Network", uuid_name = "network", row = {
+    name = name, archetype = def.name, digest = def.digest, options = json.encode(given),
+    parked = "{}", home = home, generation = 1, link_group = group, doomed = false,
+    change = ovsdb.named "change", ports = named(port_rows), allocations = named(allocations) } }
+  return { text = "create network " .. name, nodes = { home }, operations = operations, endpoints = {},
+    objects = { { table = "Network", owner = name, verb = "create" } },
+    network = { name = name, digest = def.digest, options = given, home = home,
+      nodes = { home }, ports = ports, group = group }, archetypes = drafted, target = name }
+end
+
 --- A new network.
 function M.create(state, spec)
   local def = load_archetype("network.create", spec.archetype)
   local values = checked("network.create", options.join(def.network, M.NETWORK), spec)
   check_together("network.create", def, values)
   if state:network(values.name) then fail(("network.create: network '%s' exists"):format(values.name)) end
-  local home = values.home or lab.here()
-  local operations, allocations, drafted = {}, {}, {}
-  archetype_operations(state, def, operations, drafted)
   local picker = allocation.new(state)
-  local ports, port_rows = port_operations(def, picker, operations, allocations)
-  local group, group_row = picker:link_group()
-  table.insert(allocations, group_row)
   local given = given_options(spec, M.NETWORK)
-  table.move(picker.operations, 1, #picker.operations, #operations + 1, operations)
-  operations[#operations + 1] = { op = "insert", table = "Network", row = {
-    name = values.name, archetype = def.name, digest = def.digest, options = json.encode(given),
-    parked = "{}", home = home, generation = 1, link_group = group, doomed = false,
-    change = ovsdb.named "change", ports = named(port_rows), allocations = named(allocations) } }
-  return { text = "create network " .. values.name, nodes = { home }, operations = operations,
-    objects = { { table = "Network", owner = values.name, verb = "create" } },
-    network = { name = values.name, digest = def.digest, options = given, home = home,
-      nodes = { home }, ports = ports, group = group }, archetypes = drafted, target = values.name }
+  local draft = M.insertion(state, picker, def, values.name, given, values.home or lab.here())
+  table.move(picker.operations, 1, #picker.operations, #draft.operations + 1, draft.operations)
+  return draft
 end
 
 local function wait_row(row, columns)
@@ -140,14 +146,15 @@ function M.unchanged(table_name, row, columns)
 end
 local unchanged <const> = M.unchanged
 
--- The transaction fails when the network has got or lost an endpoint: a new one changes nothing of
--- the network's own row, so that several shells can add endpoints at once.
-local function same_endpoints(state, row)
+--- The operation by which the transaction fails when the network has got or lost an endpoint: a new one changes
+-- nothing of the network's own row, so that several shells can add endpoints at once.
+function M.same_endpoints(state, row)
   local names = {}
   for i, ep in ipairs(state:endpoints(row._uuid)) do names[i] = { name = ep.name } end
   return { op = "wait", table = "Endpoint", where = { { "network", "==", row._uuid }, { "doomed", "==", false } },
     columns = { "name" }, ["until"] = "==", rows = names, timeout = 0 }
 end
+local same_endpoints <const> = M.same_endpoints
 
 --- The row of a network on which no Change runs.
 -- @raise when there is none of that name
@@ -263,6 +270,31 @@ local function draft_reallocation(state, draft, def, row, net_options)
   table.move(updates, 1, #updates, #draft.operations + 1, draft.operations)
 end
 
+--- The draft of a network's row with other columns; its endpoints are not looked at.
+-- @tparam table known its options
+-- @tparam table parked those that the archetype does not know
+function M.alteration(state, row, def, known, parked, home)
+  local drafted = {}
+  local operations = { unchanged("Network", row, { "generation" }), same_endpoints(state, row) }
+  archetype_operations(state, def, operations, drafted)
+  operations[#operations + 1] = { op = "mutate", table = "Network",
+    where = state_module.only(row), mutations = { { "generation", "+=", 1 } } }
+  operations[#operations + 1] = { op = "update", table = "Network",
+    where = state_module.only(row), row = { archetype = def.name, digest = def.digest,
+      options = json.encode(known), parked = json.encode(parked), home = home,
+      change = ovsdb.named "change" } }
+  local nodes = {}
+  for _, name in ipairs(state:nodes_of(row)) do nodes[name] = true end
+  nodes[home] = true
+  return { text = "update network " .. row.name, nodes = options.sorted_keys(nodes),
+    operations = operations, archetypes = drafted, target = row.name, endpoints = {},
+    network = { name = row.name, digest = def.digest, options = known, home = home,
+      nodes = options.sorted_keys(nodes), ports = state:ports(row), group = row.link_group },
+    objects = { { table = "Network", owner = row.name, verb = "update", before = {
+      archetype = row.archetype, digest = row.digest, options = row.options, parked = row.parked,
+      home = row.home } } } }
+end
+
 --- Other options, another home or archetype.
 -- @tparam ?table successor another text of the archetype; see archetype_reload.lua
 function M.update(state, net_name, changes, successor)
@@ -286,26 +318,7 @@ function M.update(state, net_name, changes, successor)
   end
   local values = checked("network:update", def.network, known)
   check_together("network:update", def, values)
-  local home = changes.home or row.home
-  local drafted = {}
-  local operations = { unchanged("Network", row, { "generation" }), same_endpoints(state, row) }
-  archetype_operations(state, def, operations, drafted)
-  operations[#operations + 1] = { op = "mutate", table = "Network",
-    where = state_module.only(row), mutations = { { "generation", "+=", 1 } } }
-  operations[#operations + 1] = { op = "update", table = "Network",
-    where = state_module.only(row), row = { archetype = def.name, digest = def.digest,
-      options = json.encode(known), parked = json.encode(parked), home = home,
-      change = ovsdb.named "change" } }
-  local nodes = {}
-  for _, name in ipairs(state:nodes_of(row)) do nodes[name] = true end
-  nodes[home] = true
-  local draft = { text = "update network " .. net_name, nodes = options.sorted_keys(nodes),
-    operations = operations, archetypes = drafted, target = net_name, endpoints = {},
-    network = { name = net_name, digest = def.digest, options = known, home = home,
-      nodes = options.sorted_keys(nodes), ports = state:ports(row), group = row.link_group },
-    objects = { { table = "Network", owner = net_name, verb = "update", before = {
-      archetype = row.archetype, digest = row.digest, options = row.options, parked = row.parked,
-      home = row.home } } } }
+  local draft = M.alteration(state, row, def, known, parked, changes.home or row.home)
   draft_reallocation(state, draft, def, row, values)
   return draft
 end

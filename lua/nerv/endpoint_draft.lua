@@ -29,10 +29,10 @@ for name in pairs(attachment.CHANGEABLE) do M.CHANGEABLE[name] = attachment.OPTI
 --- The options that an archetype's endpoints may be given.
 function M.description(def) return options.join(def.endpoint, M.OPTIONS) end
 
--- Asks each node whether it can have these endpoints, before anything is written.
+--- Asks each node whether it can have these endpoints, before anything is written.
 -- @tparam table specs array of { id =, node =, values = checked options, update = true for a change }
 -- @return id -> identity of the namespace that it goes into
-local function ask_nodes(state, specs)
+function M.ask_nodes(state, specs)
   local by_node = {}
   for _, spec in ipairs(specs) do
     by_node[spec.node] = by_node[spec.node] or {}
@@ -49,6 +49,7 @@ local function ask_nodes(state, specs)
   end
   return identities
 end
+local ask_nodes <const> = M.ask_nodes
 
 -- The values that NERV chooses for an endpoint, and their rows.
 local function allocate(picker, def, net_name, net_options, values, allocations)
@@ -67,12 +68,14 @@ local function allocate(picker, def, net_name, net_options, values, allocations)
   return allocated
 end
 
--- An existing interface keeps its own MAC address unless it is given one.
-local function choose_mac(picker, net_name, name, values)
+--- An existing interface keeps its own MAC address unless it is given one.
+-- @return the address, or "", and its allocation
+function M.choose_mac(picker, net_name, name, values)
   if values.mac then return must(picker:fixed_mac(values.mac)) end
   if values.kind == "link" then return "" end
   return must(picker:mac(net_name, name))
 end
+local choose_mac <const> = M.choose_mac
 
 -- Checked options of the endpoints, in the order in which values are chosen: fixed ones first, so that no
 -- automatic choice takes one that a later endpoint names.
@@ -160,13 +163,14 @@ local function changed_options(def, ep, changes)
   return given, checked("endpoint:update", description, known)
 end
 
--- What an endpoint holds: a row of table Allocation by scope and value.
-local function held(state, ep, scope, value)
+--- What an endpoint holds: a row of table Allocation by scope and value.
+function M.held(state, ep, scope, value)
   for _, uuid in ipairs(ep.allocations) do
     local row = state.rows.Allocation[uuid]
     if row and row.scope == scope and row.value == value then return uuid end
   end
 end
+local held <const> = M.held
 
 -- Exchanges one value that exists once. What the endpoint holds already is not taken again; what it held is
 -- given up at the end of the Change, because an undone one needs it.

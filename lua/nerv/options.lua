@@ -33,6 +33,15 @@ function M.rate(value)
     :format(tostring(value)), "EINVAL"
 end
 
+--- A rate as people write it: "100mbit" for 100000000.
+function M.rate_text(value)
+  if type(value) ~= "number" then return value end
+  for _, unit in ipairs { { 1e12, "t" }, { 1e9, "g" }, { 1e6, "m" }, { 1e3, "k" } } do
+    if value % unit[1] == 0 then return ("%d%sbit"):format(value // unit[1], unit[2]) end
+  end
+  return value
+end
+
 -- An IP address or range, of one family where that matters.
 local function ip(reader, family)
   return function(v)

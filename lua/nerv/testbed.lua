@@ -80,8 +80,8 @@ local function wait_joined(names)
   end
 end
 
--- Names of the nodes of a testbed with these options, and the same as a set.
-local function names_of(o)
+--- Names of the nodes of a testbed with these options, and the same as a set.
+function M.names(o)
   local names, set = {}, {}
   for i = 1, o and o.count or 0 do
     names[i] = o.prefix .. i
@@ -89,6 +89,7 @@ local function names_of(o)
   end
   return names, set
 end
+local names_of <const> = M.names
 
 -- The names of a list that are not in a set.
 local function without(names, set)
@@ -106,7 +107,7 @@ local function set_egress(names, egress)
   end
 end
 
---- What is wrong with the nodes that a testbed would have.
+--- What is wrong with the options of a testbed's network.
 -- @tparam ?table former its options now { count, prefix }; nil for a new one
 -- @tparam table wanted those that it is to have
 -- @return a message, or nil
@@ -115,9 +116,6 @@ function M.problem(former, wanted)
   if wanted.count > MOST then return ("count: a testbed has at most %d nodes"):format(MOST) end
   if #(wanted.prefix .. wanted.count) > 15 then
     return "prefix is too long: a node's name is that of an interface, too, and has at most 15 characters"
-  end
-  for _, name in ipairs(without(names_of(wanted), (select(2, names_of(former))))) do
-    if lab.state():node(name) then return ("node '%s' exists"):format(name) end
   end
 end
 
@@ -163,6 +161,9 @@ local function checked(values)
   end
   local problem = M.problem(nil, wanted)
   if problem then registry.fail("testbed.create: " .. problem) end
+  for _, name in ipairs((names_of(wanted))) do
+    if lab.state():node(name) then registry.fail(("testbed.create: node '%s' exists"):format(name)) end
+  end
   return wanted
 end
 
@@ -201,6 +202,7 @@ return api.module("testbed", "several nodes on this machine, each in a namespace
     args = { { name = "name", type = "name", text = "of the network that holds it; by default testbed" } },
     example = EXAMPLE:format "print(testbed.get().names[1])" },
   problem = { text = "says what hinders a testbed", internal = true },
+  names = { text = "says how the nodes are called", internal = true },
   around = { text = "changes a testbed's network with its nodes", internal = true },
   create = { text = "makes nodes with a switch between them, all on one database; returns the testbed",
     args = { { name = "options", type = "table", text = "the testbed", fields = OPTIONS } },

@@ -12,6 +12,7 @@ local lab <const> = require "nerv.lab"
 local live <const> = require "nerv.live"
 local options <const> = require "nerv.options"
 local execute <const> = require "nerv.execute"
+local program <const> = require "nerv.program"
 local protocol <const> = require "nerv.protocol"
 
 local M = {}
@@ -116,28 +117,52 @@ function methods:exec(...) return execute.passing(program_socket(self, "exec"), 
 
 function methods:run(...) return execute.collecting(program_socket(self, "run"), self.id, ...) end
 
+function methods:spawn(...) return program.start("endpoint:spawn", program_socket(self, "spawn"), self.id, ...) end
+
 function methods:shell(...)
   local argv = { ... }
   if #argv == 0 then argv = { os.getenv("SHELL") or "/bin/sh" } end
   return execute.interactive(program_socket(self, "shell"), self.id, argv)
 end
 
-function methods:ping(target, count)
+local PING <const> = {
+  count = { type = "count", default = 1, doc = "how many requests" },
+  interval = { type = "duration", default = 0.2, doc = "seconds between two of them" },
+  size = { type = "integer", doc = "bytes of data in each; by default 56" },
+  timeout = { type = "duration", default = 2, doc = "seconds to wait for an answer" },
+}
+
+-- What ping says: counts, and round-trip times in ms.
+local function ping_result(text)
+  local sent, received = text:match("(%d+) packets transmitted, (%d+) received")
+  if not sent then return nil end
+  local result = { sent = math.tointeger(sent), received = math.tointeger(received) }
+  result.loss = 1 - result.received / result.sent
+  local low, mean, high, deviation = text:match("= ([%d.]+)/([%d.]+)/([%d.]+)/([%d.]+) ms")
+  result.min_ms, result.rtt_ms, result.max_ms, result.mdev_ms = tonumber(low), tonumber(mean), tonumber(high),
+    tonumber(deviation)
+  return result
+end
+
+function methods:ping(target, given)
   local address = type(target) == "table" and target.address or target
   if type(address) ~= "string" then registry.fail("endpoint:ping: the target has no address") end
-  count = count or 1
-  local result, message, code, status = self:run("ping", "-n", "-c", count, "-W", "2", "-i", "0.2", address)
-  local text = (result or status or {}).stdout or ""
-  local sent, received = text:match("(%d+) packets transmitted, (%d+) received")
-  if not result then
-    if not sent then   -- it says why: no route, no network, no such name
-      local why = (status or {}).stderr
-      return nil, ("%s: %s"):format(self.id, why and why:match("[^\n]+") or message), code
-    end
-    return nil, ("%s does not reach %s: %s of %s answers"):format(self.id, address, received, sent), "unreachable"
+  local o = draft.checked("endpoint:ping", PING, type(given) == "table" and given or { count = given })
+  local argv = { "ping", "-n", "-c", o.count, "-W", o.timeout, "-i", o.interval }
+  if o.size then table.move({ "-s", o.size }, 1, 2, #argv + 1, argv) end
+  argv[#argv + 1] = address
+  local answer, message, code, status = execute.collecting(program_socket(self, "ping"), self.id, argv)
+  local result = ping_result((answer or status or {}).stdout or "")
+  if not result then   -- it says why: no route, no network, no such name
+    local why = (status or {}).stderr
+    return nil, ("%s: %s"):format(self.id, why and why:match("[^\n]+") or message), code
   end
-  return { ok = true, sent = tonumber(sent), received = tonumber(received),
-    rtt_ms = tonumber(text:match("= [%d.]+/([%d.]+)/")) }
+  if result.received > 0 then
+    result.ok = true
+    return result
+  end
+  return nil, ("%s does not reach %s: %d of %d answers"):format(self.id, address, result.received, result.sent),
+    "unreachable", result
 end
 
 function methods:capture(given)
@@ -179,12 +204,18 @@ api.class("endpoint", "an access point to a network", methods, {
   run = { text = "runs a program in the endpoint and collects what it writes; returns {ok=, exit=, stdout=, stderr=}, "
     .. "or nil, message, code, the same", args = execute.ARGS,
     example = 'print(h1:run("ip", "-br", "address").stdout)' },
+  spawn = { text = "starts a program in the endpoint that runs on; returns it, or nil, message, code",
+    args = program.ARGS,
+    example = 'local p <close> = h1:spawn("ping", h2.address)\nprint(p.stdout:read_line())' },
   shell = { text = "runs a shell or another program in the endpoint, on this terminal; returns as exec",
     args = { { name = "argv", type = "rest", text = "the program and its arguments; by default $SHELL" } } },
-  ping = { text = "pings; returns {ok=true, sent=, received=, rtt_ms=}, or nil, message, code",
+  ping = { text = "pings; returns {ok=true, sent=, received=, loss= 0 to 1, rtt_ms= mean, min_ms=, max_ms=, mdev_ms=}, "
+    .. "or nil, message, code when there is no answer",
     args = { { name = "target", type = "any", required = true, text = "an endpoint, or an address as text" },
-      { name = "count", type = "count", text = "how many requests; by default 1" } },
-    example = "print(h1:ping(h2, 3).rtt_ms)" },
+      { name = "options", type = "any", text = "how many requests, or {count=, interval=, size=, timeout=}; by default "
+        .. "1 of 56 bytes, 0.2 s apart, 2 s for an answer" } },
+    example = "print(h1:ping(h2, 3).rtt_ms)\n"
+      .. "print(h1:ping(h2, { count = 5, interval = \"50ms\", size = 1000 }).loss)" },
   capture = { text = "captures what passes its interface, from now on; returns a capture, or nil, message, code",
     args = capture.ARGS,
     example = 'local c <close> = h1:capture { filter = "icmp" }\nh1:ping(h2)\nprint(#c:stop().packets)' },

@@ -8,6 +8,7 @@ local json <const> = require "nerv.json"
 local lab <const> = require "nerv.lab"
 local options <const> = require "nerv.options"
 local ovsdb <const> = require "nerv.ovsdb"
+local program <const> = require "nerv.program"
 local state_module <const> = require "nerv.state"
 
 local M = {}
@@ -85,6 +86,8 @@ end
 
 function methods:exec(...) return execute.passing(socket(self), nil, ...) end
 
+function methods:spawn(...) return program.start("node:spawn", socket(self), nil, ...) end
+
 function methods:run(...) return execute.collecting(socket(self), nil, ...) end
 
 function methods:capture(given)
@@ -112,6 +115,8 @@ api.class("node", "a machine that runs NERV", methods, {
     example = 'print(pcall(function() node.here():update { egress = { eth1 = "sharde" } } end))' },
   exec = { text = "runs a program on the node, its output to ours; returns as endpoint:exec", args = execute.ARGS,
     example = 'node.here():exec("ip", "-br", "link")' },
+  spawn = { text = "starts a program on the node that runs on; returns as endpoint:spawn", args = program.ARGS,
+    example = 'local p <close> = node.here():spawn("sleep", "60")\nprint(p:running())' },
   run = { text = "runs a program on the node and collects what it writes; returns as endpoint:run", args = execute.ARGS,
     example = 'print(node.here():run("uname", "-r").stdout)' },
   capture = { text = "captures what passes an interface of the node, from now on; returns a capture, or nil, message, "

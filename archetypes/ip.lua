@@ -4,6 +4,33 @@
 -- Whether something of the network answers on its home.
 local function has_gateway(net) return net.gateway or net.dhcp or net.dns end
 
+-- The static routes in a fixed order, of one family or of both (nil), as the kernel writes them.
+local function static_routes(net, family)
+  local list = {}
+  for range, via in pairs(net.routes) do
+    local r = cidr.parse(range)
+    if not family or r.family == family then
+      list[#list + 1] = { to = cidr.host(range, 0) .. "/" .. r.prefix, via = cidr.address(via) }
+    end
+  end
+  table.sort(list, function(a, b) return a.to < b.to end)
+  return list
+end
+
+-- What is wrong with the static routes, or nil.
+local function routes_problem(net)
+  for range, via in pairs(net.routes) do
+    local r, message = cidr.parse(range)
+    if not r then return "option 'routes': " .. message end
+    if r.prefix == 0 then return "option 'routes': gateway = true makes the default route" end
+    local inside = r.family == 4 and net.subnet or r.family == 6 and net.subnet6
+    if not inside or not cidr.contains(inside, via) then
+      return ("option 'routes': %s: the next router must be an address in the network's range, not %s"):format(range,
+        tostring(via))
+    end
+  end
+end
+
 -- Both families alike: the range, its gateway, and the endpoint's address.
 local function families(net, ep)
   local list = {}
@@ -21,6 +48,15 @@ local function address(need, nic, ip, family)
   need.address { link = nic.link, address = ip .. "/" .. family.prefix, after = { nic.ipv6 or nil } }
 end
 
+-- The routes of somebody in the network; who is the next router has them his own way.
+local function add_routes(need, net, nic, own)
+  for _, route in ipairs(static_routes(net)) do
+    if route.via ~= own.address and route.via ~= own.address6 then
+      need.route { netns = nic.netns, to = route.to, via = route.via, link = nic.link, after = { nic.ipv6 or nil } }
+    end
+  end
+end
+
 -- The way out: a part of an interface of the home, inside the gateway's namespace. So the node's own addresses are as
 -- far away as any other machine's, and two networks may use the same addresses inside.
 local function uplink(need, net, nic)
@@ -31,7 +67,11 @@ local function uplink(need, net, nic)
     if own then
       local outer = need.address { link = way, address = own, after = { nic.ipv6 or nil } }
       if router then need.route { netns = nic.netns, to = "default", via = router, link = way, after = { outer } } end
-      need.nat { netns = nic.netns, subnet = f.range, link = way }
+      local function translate(range)
+        need.nat { netns = nic.netns, subnet = range, link = way, closed = not net.inbound }
+      end
+      translate(f.range)
+      for _, route in ipairs(static_routes(net, f.v6 and 6 or 4)) do translate(route.to) end
     end
   end
 end
@@ -58,6 +98,13 @@ local function server_command(net)
       if net.dns then add("--dhcp-option=option6:dns-server,[%s]", f.gateway) end
     else
       if net.gateway then add("--dhcp-option=option:router,%s", f.gateway) else add("--dhcp-option=option:router") end
+      -- Who takes these ignores the router option (RFC 3442).
+      local classless = {}
+      for _, route in ipairs(static_routes(net, 4)) do classless[#classless + 1] = route.to .. "," .. route.via end
+      if #classless > 0 then
+        if net.gateway then classless[#classless + 1] = "0.0.0.0/0," .. f.gateway end
+        add("--dhcp-option=option:classless-static-route,%s", table.concat(classless, ","))
+      end
       if net.dns then add("--dhcp-option=option:dns-server,%s", f.gateway) end
     end
   end
@@ -87,6 +134,7 @@ local function gateway(need, net, lan)
         name = f.v6 and "net.ipv6.conf.all.forwarding" or "net.ipv4.ip_forward" }
     end
   end
+  if net.gateway then add_routes(need, net, nic, {}) end
   if net.uplink then uplink(need, net, nic) end
   local before = { nic.link }   -- dnsmasq watches directories that are there when it starts
   local function file(what, text) before[#before + 1] = member_file(need, net, what, "gateway", text) end
@@ -115,6 +163,10 @@ return archetype {
     uplink_router = { type = "address4", doc = "next router on that side" },
     uplink_address6 = { type = "string", doc = "the same for IPv6" },
     uplink_router6 = { type = "address6", doc = "the same for IPv6" },
+    inbound = { type = "boolean", default = false,
+      doc = "let machines outside open connections to endpoints, whose addresses they route to uplink_address" },
+    routes = { type = "table", default = {}, doc = "static routes of all in the network: " ..
+      "{ [\"10.9.0.0/16\"] = \"10.1.0.7\" }, the next router an address of the network; told by DHCP, too (IPv4)" },
     domain = { type = "name", doc = "of the endpoints' names; by default the network's name" },
     forwarders = { type = "table", default = {}, doc = "addresses of name servers that know other names" },
   },
@@ -131,6 +183,7 @@ return archetype {
     if net.uplink and not net.uplink_address and not net.uplink_address6 then
       return "option 'uplink' needs uplink_address or uplink_address6"
     end
+    return routes_problem(net)
   end,
 
   on_network = function(need, net)
@@ -150,6 +203,7 @@ return archetype {
         need.route { netns = nic.netns, to = "default", via = f.gateway, link = nic.link }
       end
     end
+    add_routes(need, net, nic, ep)
     return nic
   end,
 

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shell/registry.h"
@@ -32,21 +33,35 @@ static bool same_settings(const struct termios *a, const struct termios *b)
 	       a->c_lflag == b->c_lflag && memcmp(a->c_cc, b->c_cc, sizeof(a->c_cc)) == 0;
 }
 
-static void put_back(const struct order *order)
+/* Nobody has set the terminal since. */
+static bool still_ours(const struct order *order)
 {
-	static const char paste_off[] = "\033[?2004l", next_line[] = "\r\n";
 	struct termios now;
 
 	if (tcgetattr(STDIN_FILENO, &now))
+		return false;
+	return order->changed ? same_settings(&now, &order->ours) : (now.c_lflag & ICANON) == 0;
+}
+
+/* A shell with job control takes the terminal before it sets it, if it sets it at all: it gets
+ * time for that. */
+static void put_back(const struct order *order, pid_t group)
+{
+	static const char paste_off[] = "\033[?2004l", next_line[] = "\r\n";
+	const struct timespec pause = { .tv_nsec = 200000000 };
+
+	if (!still_ours(order))
 		return;
-	if (order->changed ? !same_settings(&now, &order->ours) : (now.c_lflag & ICANON) != 0)
-		return;
-	if (tcsetattr(STDIN_FILENO, TCSANOW, &order->former))
-		return;
+	if (tcgetpgrp(STDIN_FILENO) != group) {
+		nanosleep(&pause, NULL);
+		if (!still_ours(order))
+			return;
+	}
 	if (order->paste && write(STDIN_FILENO, paste_off, sizeof(paste_off) - 1) < 0)
 		return;
 	if (write(STDIN_FILENO, next_line, sizeof(next_line) - 1) < 0)
 		return;
+	tcsetattr(STDIN_FILENO, TCSANOW, &order->former);
 }
 
 /* The guardian: after a fork in a program with threads only system calls are safe. It keeps
@@ -56,6 +71,7 @@ static void put_back(const struct order *order)
 static void guard(int orders)
 {
 	struct order order, last = { 0 };
+	pid_t group = getpgrp();
 	bool told = false;
 	ssize_t n;
 
@@ -72,7 +88,7 @@ static void guard(int orders)
 		}
 	}
 	if (told)
-		put_back(&last);
+		put_back(&last, group);
 	_exit(0);
 }
 

@@ -361,10 +361,10 @@ end
 local function paged(values)
   local process <const> = require "nerv.process"
   local pager = os.getenv("PAGER")
+  local lent <close> = terminal.lend()   -- luacheck: ignore (before the pager sets the terminal, until it has ended)
   local child, message, code = process.spawn { argv = { "/bin/sh", "-c", pager and pager ~= "" and pager or "less" },
     stdin = "pipe", add_env = { LESS = os.getenv("LESS") or "FRX" } }
   if not child then return nil, message, code end
-  local lent <close> = terminal.lend()   -- luacheck: ignore (until the pager has ended)
   local lines, open = {}, true
   local function flush()
     open = open and child.stdin:write(table.concat(lines, "\n", 1, #lines) .. "\n") ~= nil

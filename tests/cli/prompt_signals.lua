@@ -163,6 +163,16 @@ do -- at any instant
   tap.eq(bad, 0, ("SIGKILL at any instant, %d times"):format(ROUNDS))
 end
 
+do -- a shell with job control that leaves the terminal as it is
+  local t <close> = terminal_test.start({ "dash", "-i" }, { env = { PS1 = "dash> ", NERV_STATE = "/dev/null/state" } })
+  t:line("dash>")
+  t:keys(nervsh .. "\r")
+  t:prompt()
+  process.run { argv = { "sh", "-c", ("kill -KILL $(cat /proc/%d/task/%d/children)"):format(t.child.pid, t.child.pid) } }
+  t:see("dash>")
+  tap.ok(tap.eventually(5, function() return t:mode() == "cooked" end), "it is usable there, too")
+end
+
 do -- a shell that edits lines itself has taken the terminal back already
   local t <close> = bash()
   local good = 0
@@ -171,7 +181,7 @@ do -- a shell that edits lines itself has taken the terminal back already
     t:prompt()
     process.run { argv = { "sh", "-c", ("kill -KILL $(cat /proc/%d/task/%d/children)"):format(t.child.pid, t.child.pid) } }
     t:wait(function() return t.screen:line() == "bash>" end, "bash's prompt")
-    sleep(0.05)
+    sleep(0.3)
     if t:mode() == "raw" then good = good + 1 end    -- as readline in bash wants it
     t:keys(("echo number%s %d\r"):format("", i))
     t:see(("\nnumber %d\nbash>$"):format(i))

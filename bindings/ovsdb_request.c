@@ -17,6 +17,8 @@ struct request {
 	struct ovsdb_call call;
 	struct ovsdb_schema *schema;
 	json_t *params;		/* of a transaction: the database and the operations */
+	lua_Integer next;	/* operation to encode */
+	double wait_time;	/* that the operations may take, in seconds */
 };
 
 int ovsdb_fail(lua_State *L, const char *code, const char *text)
@@ -145,27 +147,45 @@ static int finish_transact(lua_State *L, int status, lua_KContext ctx)
 	return n;
 }
 
-int ovsdb_l_transact(lua_State *L)
+static int send_transact(lua_State *L, struct db *db, struct request *r, int at)
 {
-	struct db *db = ovsdb_check_open(L);
-	struct request *r = new_request(L);
-	int at = lua_gettop(L), err;
-	double wait;
+	int err;
 
-	r->schema = ovsdb_schema_ref(db->session.schema);
-	r->params = json_pack("[s]", r->schema->name);
-	if (!r->params)
-		return luaL_error(L, "out of memory");
-	wait = ovsdb_encode_operations(L, 2, r->schema, r->params);
-	if (!lua_isyieldable(L))
-		return task_wait(L, &r->wait, at, finish_transact);
 	r->call.cancellable = true;
-	err = ovsdb_session_call(&db->session, &r->call, "transact", r->params, db->session.timeout + wait);
+	err = ovsdb_session_call(&db->session, &r->call, "transact", r->params, db->session.timeout + r->wait_time);
 	if (err) {
 		r->call.err = err;
 		return finish_transact(L, LUA_OK, at);
 	}
 	return task_wait(L, &r->wait, at, finish_transact);
+}
+
+/* A long transaction must not stop the loop: some operations in each of its passes. */
+static int encode_transact(lua_State *L, int status, lua_KContext ctx)
+{
+	struct request *r = lua_touserdata(L, (int)ctx);
+	double wait = ovsdb_encode_operations(L, 2, r->schema, r->params, &r->next);
+
+	(void)status;
+	if (wait > r->wait_time)
+		r->wait_time = wait;
+	if (r->next)
+		return task_breathe(L, ctx, encode_transact);
+	task_check_wait(L);
+	return send_transact(L, ovsdb_check_open(L), r, (int)ctx);
+}
+
+int ovsdb_l_transact(lua_State *L)
+{
+	struct db *db = ovsdb_check_open(L);
+	struct request *r = new_request(L);
+
+	r->schema = ovsdb_schema_ref(db->session.schema);
+	r->params = json_pack("[s]", r->schema->name);
+	r->next = 1;
+	if (!r->params)
+		return luaL_error(L, "out of memory");
+	return encode_transact(L, LUA_OK, lua_gettop(L));
 }
 
 static const char *lock_argument(lua_State *L)

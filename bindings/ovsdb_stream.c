@@ -14,9 +14,21 @@
 
 #include "bindings/ovsdb_timing.h"
 #include "bindings/tls.h"
+#include "shell/runtime.h"
+#include "shell/worker.h"
 
 #define READ_SIZE (256u << 10)	/* for each pass of the loop */
+#define PARSE_HERE (64u << 10)	/* a longer message would stop the loop for more than a millisecond */
 #define KEEP_SIZE (1u << 20)	/* an empty buffer above this size is freed */
+
+/* A long message on its way through a worker thread. */
+struct ovsdb_parse {
+	struct job job;
+	struct ovsdb_stream *st;	/* NULL: closed meanwhile */
+	struct ovsdb_buffer bytes;
+	json_t *msg;
+	json_error_t error;
+};
 
 static int parse_unix(const char *path, struct sockaddr_storage *addr, socklen_t *len)
 {
@@ -133,6 +145,9 @@ void ovsdb_stream_close(struct ovsdb_stream *st)
 	st->tls = NULL;
 	close(st->fd);
 	st->fd = -1;
+	if (st->parsing)
+		st->parsing->st = NULL;
+	st->parsing = NULL;
 	st->connecting = st->shaking = false;
 	buffer_free(&st->in);
 	buffer_free(&st->out);
@@ -144,20 +159,111 @@ static void stream_fail(struct ovsdb_stream *st, int err, const char *why)
 	st->events->failed(st, err, why);
 }
 
-/* Parses and hands out the message in the buffer that ends at `end`. */
-static void stream_message(struct ovsdb_stream *st, size_t end)
-{
-	json_error_t error;
-	char why[JSON_ERROR_TEXT_LENGTH + 32];
-	json_t *msg = json_loadb(st->in.data + st->in.start, end - st->in.start, 0, &error);
+static void stream_cut(struct ovsdb_stream *st);
 
-	st->in.start = end;
-	if (!msg) {
-		snprintf(why, sizeof(why), "the server sent bad JSON: %s", error.text);
-		stream_fail(st, -EPROTO, why);
+static void run_parse(struct job *job)
+{
+	struct ovsdb_parse *p = (struct ovsdb_parse *)job;
+
+	p->msg = json_loadb(p->bytes.data + p->bytes.start, p->bytes.end - p->bytes.start, 0, &p->error);
+	buffer_free(&p->bytes);
+}
+
+static void run_discard(struct job *job)
+{
+	json_decref(((struct ovsdb_parse *)job)->msg);
+}
+
+static void free_parse(struct job *job)
+{
+	free(job);
+}
+
+/* To free thousands of values takes as long as to apply them. */
+static void discard(struct ev_loop *loop, struct ovsdb_parse *p)
+{
+	p->job.run = run_discard;
+	p->job.done = free_parse;
+	if (!worker_start(loop, &p->job))
+		return;
+	run_discard(&p->job);
+	free(p);
+}
+
+static void hand_out(struct ovsdb_stream *st, json_t *msg, const json_error_t *error)
+{
+	char why[JSON_ERROR_TEXT_LENGTH + 32];
+
+	if (msg) {
+		st->events->message(st, msg);
 		return;
 	}
-	st->events->message(st, msg);
+	snprintf(why, sizeof(why), "the server sent bad JSON: %s", error->text);
+	stream_fail(st, -EPROTO, why);
+}
+
+/* Goes on with what was read behind the message, and with reading. */
+static void end_parse(struct job *job)
+{
+	struct ovsdb_parse *p = (struct ovsdb_parse *)job;
+	struct ovsdb_stream *st = p->st;
+	struct ev_loop *loop = job->rt->loop;
+
+	if (st) {
+		st->parsing = NULL;
+		hand_out(st, p->msg, &p->error);
+		stream_cut(st);
+		if (st->fd >= 0 && !st->parsing) {
+			ev_io_start(loop, &st->reader);
+			if (st->tls && tls_pending(st->tls))
+				ev_feed_event(loop, &st->reader, EV_READ);
+		}
+	}
+	discard(loop, p);
+}
+
+/* Gives the buffer, whose message ends at `end`, to a worker thread. 0 or a negative errno. */
+static int start_parse(struct ovsdb_stream *st, size_t end)
+{
+	struct ovsdb_buffer rest = { 0 };
+	struct ovsdb_parse *p = calloc(1, sizeof(*p));
+	int ret = -ENOMEM;
+
+	if (!p || buffer_reserve(&rest, st->in.end - end + 1))
+		goto out;
+	p->job.run = run_parse;
+	p->job.done = end_parse;
+	p->st = st;
+	p->bytes = st->in;
+	p->bytes.end = end;
+	rest.end = st->in.end - end;
+	memcpy(rest.data, st->in.data + end, rest.end);
+	ret = worker_start(st->loop, &p->job);
+	if (ret)
+		goto out;
+	st->in = rest;	/* the former one is the worker's from here on */
+	st->scanned = 0;
+	st->parsing = p;
+	ev_io_stop(st->loop, &st->reader);
+	return 0;
+out:
+	buffer_free(&rest);
+	free(p);
+	return ret;
+}
+
+/* Parses and hands out the message in the buffer that ends at `end`, now or later. */
+static void stream_message(struct ovsdb_stream *st, size_t end)
+{
+	size_t size = end - st->in.start;
+	json_error_t error;
+	json_t *msg;
+
+	if (size > PARSE_HERE && !start_parse(st, end))
+		return;
+	msg = json_loadb(st->in.data + st->in.start, size, 0, &error);
+	st->in.start = end;
+	hand_out(st, msg, &error);
 	json_decref(msg);
 }
 
@@ -166,13 +272,13 @@ static void stream_cut(struct ovsdb_stream *st)
 {
 	int ret = 0;
 
-	while (st->fd >= 0) {
+	while (st->fd >= 0 && !st->parsing) {
 		ret = ovsdb_scan(&st->scan, st->in.data, st->in.end, &st->scanned);
 		if (ret <= 0)
 			break;
 		stream_message(st, st->scanned);
 	}
-	if (st->fd < 0)
+	if (st->fd < 0 || st->parsing)
 		return;
 	if (ret < 0)
 		stream_fail(st, ret, "the server sent something that is no JSON-RPC");
@@ -243,7 +349,7 @@ static void on_readable(struct ev_loop *loop, struct ev_io *w, int revents)
 		st->in.end += (size_t)n;
 		stream_cut(st);
 		/* What TLS holds back already has no event of the socket. */
-		if (st->tls && tls_pending(st->tls))
+		if (st->tls && !st->parsing && tls_pending(st->tls))
 			ev_feed_event(loop, w, EV_READ);
 	} else if (n == 0) {
 		stream_fail(st, -ECONNRESET, "the server closed the connection");

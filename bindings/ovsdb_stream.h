@@ -1,5 +1,7 @@
 /* A stream of JSON messages over a Unix or TCP socket, on libev.
  *
+ * Long messages are parsed by a worker thread, so that the loop goes on.
+ *
  * Nothing blocks: the socket is read and written as it becomes ready, and it is
  * read while writes are pending (a server that waits for its client to read would
  * never read on itself). A send only appends to a buffer, so callbacks are called
@@ -21,6 +23,7 @@
 /* A longer message ends the connection. */
 #define OVSDB_MESSAGE_MAX (256u << 20)
 
+struct ovsdb_parse;
 struct ovsdb_stream;
 struct tls;
 struct tls_files;
@@ -54,6 +57,7 @@ struct ovsdb_stream {
 	struct ovsdb_buffer in, out;
 	struct ovsdb_scan scan;
 	size_t scanned;		/* place in in.data up to which `scan` has looked */
+	struct ovsdb_parse *parsing;	/* a long message, on a worker thread; nothing is read meanwhile */
 	double heard;		/* ovsdb_now() when bytes last came */
 };
 

@@ -8,6 +8,9 @@
 #include "bindings/ovsdb_value.h"
 #include "shell/registry.h"
 
+/* As many as take a few milliseconds. */
+#define OPERATIONS_AT_ONCE 500
+
 /* What is being encoded. */
 struct encoder {
 	lua_State *L;
@@ -369,20 +372,23 @@ static void encode_operation(struct encoder *e, json_t *params, lua_Integer inde
 	}
 }
 
-double ovsdb_encode_operations(lua_State *L, int idx, const struct ovsdb_schema *schema, json_t *params)
+double ovsdb_encode_operations(lua_State *L, int idx, const struct ovsdb_schema *schema, json_t *params,
+			       lua_Integer *next)
 {
 	struct encoder e = { .L = L, .schema = schema };
-	lua_Integer n = (lua_Integer)lua_rawlen(L, idx);
+	lua_Integer n = (lua_Integer)lua_rawlen(L, idx), first = *next;
 
 	idx = lua_absindex(L, idx);
 	luaL_checkstack(L, 24, "a transaction");
 	if (n == 0)
 		nerv_error(L, "transact: there is no operation; give an array of them");
-	for (lua_Integer i = 1; i <= n; i++) {
-		lua_rawgeti(L, idx, i);
+	for (; *next <= n && *next - first < OPERATIONS_AT_ONCE; ++*next) {
+		lua_rawgeti(L, idx, *next);
 		e.op = lua_gettop(L);
-		encode_operation(&e, params, i);
+		encode_operation(&e, params, *next);
 		lua_settop(L, e.op - 1);
 	}
+	if (*next > n)
+		*next = 0;
 	return e.wait;
 }

@@ -10,11 +10,13 @@
 
 #include "bindings/ovsdb_schema.h"
 
-/* Appends the operations of the array at `idx` to `params`, which belongs to something
- * that is freed when an error passes. Raises at the caller's line on an unknown
+/* Appends some of the operations of the array at `idx`, from number *next on, to `params`,
+ * which belongs to something that is freed when an error passes; then *next is where to go on,
+ * or 0. Raises at the caller's line on an unknown
  * operation, field, table or column (and names the nearest) and on a value of the wrong
  * type. Returns the longest time in seconds that a `wait` among them may take. */
-double ovsdb_encode_operations(lua_State *L, int idx, const struct ovsdb_schema *schema, json_t *params);
+double ovsdb_encode_operations(lua_State *L, int idx, const struct ovsdb_schema *schema, json_t *params,
+			       lua_Integer *next);
 
 /* The error in the array of results `result`, borrowed, or NULL. *index is the operation
  * that failed, counted from 1, or 0 when the transaction failed as a whole. */

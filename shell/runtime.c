@@ -52,8 +52,11 @@ static void on_count(lua_State *L, lua_Debug *ar)
 		lua_pushliteral(L, "interrupted");
 		lua_error(L);
 	}
-	if ((rt->deadline > 0 && runtime_now() > rt->deadline) ||
-	    (rt->running && rt->running->deadline > 0 && runtime_now() > rt->running->deadline))
+	if (rt->running && rt->running->deadline > 0 && runtime_now() > rt->running->deadline) {
+		lua_sethook(L, on_count, LUA_MASKCOUNT, 1);	/* as above */
+		luaL_error(L, "it ran for longer than it may");
+	}
+	if (rt->deadline > 0 && runtime_now() > rt->deadline)
 		luaL_error(L, "it ran for longer than it may");
 }
 
@@ -216,6 +219,7 @@ int runtime_init(struct runtime *rt)
 	if (!rt->loop || !rt->L)
 		return -ENOMEM;
 	*(struct runtime **)lua_getextraspace(rt->L) = rt;
+	ev_set_userdata(rt->loop, rt);
 	lua_sethook(rt->L, on_count, LUA_MASKCOUNT, 1000);
 	tasks_init(rt);
 	workers_init(rt);

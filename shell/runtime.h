@@ -26,6 +26,7 @@ struct runtime {
 	struct task *tasks;		/* all live ones, newest first */
 	struct task *ready_head, *ready_tail;	/* to be resumed in the next pass */
 	struct task *running;
+	double resumed;			/* when it was resumed, in seconds */
 	struct task *awaited;		/* whose end runtime_run() waits for */
 	struct task *foreground;	/* what Ctrl-C cancels; NULL at the prompt */
 	struct ev_prepare ready_prepare;

@@ -83,6 +83,17 @@ int task_wait(lua_State *L, struct wait *w, lua_KContext ctx, lua_KFunction k)
 	return lua_yieldk(L, 0, 0, after_wait);
 }
 
+/* No event is waited for: resume() finds no wait and makes the task ready again. */
+int task_breathe(lua_State *L, lua_KContext ctx, lua_KFunction k)
+{
+	struct task *t = runtime_of(L)->running;
+
+	task_check_wait(L);
+	t->k = k;
+	t->ctx = ctx;
+	return lua_yieldk(L, 0, 0, after_wait);
+}
+
 void task_cancel(struct task *t, const char *reason)
 {
 	struct wait *w = t->wait;
@@ -228,6 +239,7 @@ static void resume(struct task *t)
 	t->started = true;
 	t->nargs = 0;
 	rt->running = t;
+	rt->resumed = runtime_now();
 	status = lua_resume(t->co, NULL, nargs, &nres);
 	rt->running = NULL;
 	if (status == LUA_YIELD) {
@@ -323,6 +335,26 @@ static int l_spawn(lua_State *L)
 	task_function_name(L, 1, name);
 	task_spawn(L, lua_gettop(L) - 1, name);
 	return 1;
+}
+
+/* Seconds that a task which breathes may keep the loop. */
+static const double slice = 0.005;
+
+static int after_breath(lua_State *L, int status, lua_KContext ctx)
+{
+	(void)L;
+	(void)status;
+	(void)ctx;
+	return 0;
+}
+
+static int l_breathe(lua_State *L)
+{
+	struct runtime *rt = runtime_of(L);
+
+	if (runtime_now() - rt->resumed < slice || !can_wait(L))
+		return 0;
+	return task_breathe(L, 0, after_breath);
 }
 
 /* Removes a joiner from its task's list, whether or not it is in there. */
@@ -552,6 +584,13 @@ static const struct fn functions[] = {
 	  "returns its handle",
 	  "local ticks <close> = task.every(0.1, print, \"tick\")\n"
 	  "task.sleep(0.35)" },
+	{ "breathe", l_breathe, NULL,
+	  "lets the others run when this task has kept them waiting for 5 ms; cheap enough for each turn of a loop",
+	  "local sum = 0\n"
+	  "for i = 1, 100000 do\n"
+	  "  sum = sum + i\n"
+	  "  if i % 100 == 0 then task.breathe() end\n"
+	  "end" },
 	{ "list", l_list, NULL, "returns the live tasks, newest first",
 	  "for _, t in ipairs(task.list()) do print(t) end" },
 	{ 0 }

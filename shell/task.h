@@ -29,6 +29,10 @@ struct wait {
  * a task" where Lua cannot yield. */
 int task_wait(lua_State *L, struct wait *w, lua_KContext ctx, lua_KFunction k);
 
+/* Yields the running task until the next pass of the loop; then as task_wait(). Call as
+ * `return task_breathe(L, ctx, k);`, in a task. */
+int task_breathe(lua_State *L, lua_KContext ctx, lua_KFunction k);
+
 /* Raises "not inside a task" where task_wait() would: for what must not even begin there. */
 void task_check_wait(lua_State *L);
 

@@ -39,13 +39,10 @@ static void *work(void *arg)
 	return NULL;
 }
 
-static void on_finished(struct ev_loop *loop, struct ev_async *watcher, int events)
+static void end_jobs(struct runtime *rt)
 {
-	struct runtime *rt = watcher->data;
 	struct job *job, *next;
 
-	(void)loop;
-	(void)events;
 	pthread_mutex_lock(&rt->lock);
 	job = rt->finished;
 	rt->finished = NULL;
@@ -55,9 +52,20 @@ static void on_finished(struct ev_loop *loop, struct ev_async *watcher, int even
 
 		next = job->next;
 		rt->jobs_in_flight--;
+		if (job->done) {
+			job->done(job);
+			continue;
+		}
 		wait_done(&job->wait);
 		luaL_unref(rt->L, LUA_REGISTRYINDEX, anchor);	/* the sleeping task's stack holds it too */
 	}
+}
+
+static void on_finished(struct ev_loop *loop, struct ev_async *watcher, int events)
+{
+	(void)loop;
+	(void)events;
+	end_jobs(watcher->data);
 }
 
 /* The job itself goes on; only its task stops waiting for it. */
@@ -80,21 +88,17 @@ static void start_threads(struct runtime *rt)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-int worker_call(lua_State *L, int idx, struct job *job, lua_KContext ctx, lua_KFunction k)
+static bool have_threads(struct runtime *rt)
 {
-	struct runtime *rt = runtime_of(L);
-
-	task_check_wait(L);
-	if (!rt->thread_count)
+	if (!rt->thread_count && !rt->stopping)
 		start_threads(rt);
-	if (!rt->thread_count)
-		return nerv_error(L, "cannot start a worker thread");
-	lua_pushvalue(L, idx);
-	job->anchor = luaL_ref(L, LUA_REGISTRYINDEX);
+	return rt->thread_count > 0 && !rt->stopping;
+}
+
+static void enqueue(struct runtime *rt, struct job *job)
+{
 	job->rt = rt;
 	job->next = NULL;
-	job->wait.task = NULL;
-	job->wait.cancel = cancel_job;
 	rt->jobs_in_flight++;
 	pthread_mutex_lock(&rt->lock);
 	if (rt->queue_tail)
@@ -104,6 +108,31 @@ int worker_call(lua_State *L, int idx, struct job *job, lua_KContext ctx, lua_KF
 	rt->queue_tail = job;
 	pthread_cond_signal(&rt->work);
 	pthread_mutex_unlock(&rt->lock);
+}
+
+int worker_start(struct ev_loop *loop, struct job *job)
+{
+	struct runtime *rt = ev_userdata(loop);
+
+	if (!have_threads(rt))
+		return -EAGAIN;
+	enqueue(rt, job);
+	return 0;
+}
+
+int worker_call(lua_State *L, int idx, struct job *job, lua_KContext ctx, lua_KFunction k)
+{
+	struct runtime *rt = runtime_of(L);
+
+	task_check_wait(L);
+	if (!have_threads(rt))
+		return nerv_error(L, "cannot start a worker thread");
+	lua_pushvalue(L, idx);
+	job->anchor = luaL_ref(L, LUA_REGISTRYINDEX);
+	job->done = NULL;
+	job->wait.task = NULL;
+	job->wait.cancel = cancel_job;
+	enqueue(rt, job);
 	return task_wait(L, &job->wait, ctx, k);
 }
 
@@ -125,6 +154,7 @@ void workers_finish(struct runtime *rt)
 	pthread_mutex_unlock(&rt->lock);
 	while (rt->thread_count)
 		pthread_join(rt->threads[--rt->thread_count], NULL);
+	end_jobs(rt);
 	pthread_cond_destroy(&rt->work);
 	pthread_mutex_destroy(&rt->lock);
 }

@@ -11,6 +11,7 @@ local protocol <const> = require "nerv.protocol"
 local registry <const> = require "nerv.registry"
 local state_module <const> = require "nerv.state"
 local suggest <const> = require "nerv.suggest"
+local task <const> = require "nerv.task"
 
 local M = {}
 local fail <const> = registry.fail
@@ -86,6 +87,7 @@ local function check_specs(state, row, def, specs)
   end
   local description = M.description(def)
   for i, spec in ipairs(specs) do
+    task.breathe()
     local values = checked("endpoint", description, spec)
     if taken[values.name] then fail(("endpoint '%s' of network %s exists"):format(values.name, row.name)) end
     taken[values.name] = true
@@ -120,6 +122,7 @@ function M.create(state, net_name, specs)
     operations = { unchanged("Network", row, { "generation" }) } }
   local nodes, inserts = {}, {}
   for _, one in ipairs(check_specs(state, row, def, specs)) do
+    task.breathe()
     local name, node = one.values.name, one.node
     nodes[node] = true
     if def.on_member then nodes[row.home] = true end

@@ -174,6 +174,7 @@ function M.describe(actions)
       list[#list + 1] = { verb = action.verb, kind = action.need.kind, key = action.need.key,
         owner = action.owner }
     end
+    task.breathe()
   end
   return list
 end
@@ -217,17 +218,23 @@ end
 -- owners by rank, so that many links go in one message.
 function M.merge(plans)
   local merged = { make = {}, switch = {}, sweep = {} }
+  local ranks, removals = {}, {}
   for _, plan in ipairs(plans) do
-    for _, phase in ipairs(M.PHASES) do
+    for _, phase in ipairs { "make", "switch" } do
       table.move(plan[phase], 1, #plan[phase], #merged[phase] + 1, merged[phase])
     end
+    for _, action in ipairs(plan.sweep) do
+      local rank = kinds.get(action.need.kind).rank
+      if not removals[rank] then
+        ranks[#ranks + 1], removals[rank] = rank, {}
+      end
+      table.insert(removals[rank], action)
+    end
   end
-  for i, action in ipairs(merged.sweep) do action.place = i end
-  table.sort(merged.sweep, function(a, b)
-    local ra, rb = kinds.get(a.need.kind).rank, kinds.get(b.need.kind).rank
-    if ra ~= rb then return ra > rb end
-    return a.place < b.place
-  end)
+  table.sort(ranks, function(a, b) return a > b end)
+  for _, rank in ipairs(ranks) do
+    table.move(removals[rank], 1, #removals[rank], #merged.sweep + 1, merged.sweep)
+  end
   return merged
 end
 
@@ -278,6 +285,7 @@ local function removal_of_links(node, actions)
     else
       names[#names + 1] = name
     end
+    task.breathe()
   end
   if #names > 0 then
     table.insert(ops, 1, { "link.delete_many", { names = names, group = link_group.random() } })
@@ -325,6 +333,7 @@ function Engine:gather(actions, first)
     end
     last_op[last] = #ops
     last = last + 1
+    task.breathe()
   end
   return ops, last - 1, last_op
 end
@@ -345,6 +354,7 @@ function Engine:apply_kernel(actions, first)
   for i = first, last do
     if good or (last_op[i] and last_op[i] < index) then
       self:done(actions[i])
+      task.breathe()
     elseif last_op[i] then
       return failure(actions[i], message, code)
     end

@@ -8,6 +8,7 @@ local instance <const> = require "nerv.instance"
 local links <const> = require "nerv.agent.links"
 local process <const> = require "nerv.process"
 local protocol <const> = require "nerv.protocol"
+local pulse <const> = require "nerv.pulse"
 local stream <const> = require "nerv.stream"
 
 --- @tparam table self the agent
@@ -91,6 +92,14 @@ return function(self)
     if not sw then return nil, message, code end
     protocol.send(connection, { ok = true })
     protocol.relay(connection, sw)
+  end
+
+  -- Measures the pauses of this process until the connection is closed or says so.
+  function calls.pauses(_, connection)
+    local beat = pulse.start()
+    protocol.send(connection, { ok = true })
+    connection:read_frame()
+    return { longest = beat:stop() }
   end
 
   function calls.exec(request, connection)

@@ -80,12 +80,12 @@ function Worker:wanted(view, objects)
     local network, message = evaluate(self, view, net)
     if message then return nil, message end
     result[#result + 1] = { owner = net, set = network and network.set or EMPTY }
-    for i, name in ipairs(endpoints_of(self, view, net, network, nets[net])) do
+    for _, name in ipairs(endpoints_of(self, view, net, network, nets[net])) do
       local set
       set, message = desired.endpoint(view, network, net, name)
       if not set then return nil, message end
       result[#result + 1] = { owner = net .. ":" .. name, set = set }
-      if i % 50 == 0 then task.sleep(0) end
+      task.breathe()
     end
   end
   return result
@@ -98,6 +98,7 @@ function Worker:plan(wanted)
     local plan, message = self.engine:plan(one.owner, one.set)
     if not plan then return nil, message end
     plans[i] = plan
+    task.breathe()
   end
   local conflict = engine.conflict(plans)
   if conflict then return nil, conflict end
@@ -216,6 +217,7 @@ function Worker:phase(change, due)
     done[phase] = true
   end
   for _, one in ipairs(wanted) do
+    task.breathe()
     if self:learn_facts(one.owner) and due == "make" then
       return self:phase(change, due)   -- once more, with the facts it asked for
     end

@@ -53,14 +53,32 @@ local function derived(node, id, name)
   return head .. "-" .. table.concat(tail)
 end
 
+-- Properties -> the names derived from them: a hash for each use would take most of the time of a removal.
+local known_names <const> = setmetatable({}, { __mode = "k" })
+
+local function names_of(p, node)
+  local known = known_names[p]
+  if not known or known.seed ~= node.seed then
+    known = { seed = node.seed }
+    known_names[p] = known
+  end
+  return known
+end
+
 --- Name of the interface itself.
 function M.ifname(p, node)
-  return p.interface or p.netns and p.name or derived(node, p.id, p.name)
+  if p.interface or p.netns then return p.interface or p.name end
+  local known = names_of(p, node)
+  known.main = known.main or derived(node, p.id, p.name)
+  return known.main
 end
 
 --- Name of a veth's other end.
 function M.peer_name(p, node)
-  return p.peer.name or derived(node, p.id, p.name .. " peer")
+  if p.peer.name then return p.peer.name end
+  local known = names_of(p, node)
+  known.peer = known.peer or derived(node, p.id, p.name .. " peer")
+  return known.peer
 end
 
 local function hash(text, bytes) return (digest.sha256(text):sub(1, 2 * bytes):gsub("..", ":%0")) end

@@ -1,5 +1,6 @@
 --- A picture of the lab in the language DOT of graphviz: a box for each node, in it the networks' bridges, their
 -- endpoints, and the NVE that joins them to the other nodes.
+local inspect <const> = require "nerv.inspect"
 local network <const> = require "nerv.network"
 local node <const> = require "nerv.node"
 local process <const> = require "nerv.process"
@@ -20,7 +21,7 @@ local function network_lines(lines, net, n, joined)
   for _, e in ipairs(net:endpoints()) do
     if e.node == n.name then
       local id = quoted(e.id)
-      add("%s [label=%s];", id, quoted(e.name .. (e.address and "\n" .. e.address or "")))
+      add("%s [label=%s];", id, quoted(e.name .. "\n" .. (inspect.address(e) or e.kind)))
       add("%s -- %s;", id, bridge)
     end
   end

@@ -51,11 +51,19 @@ function M.endpoints(net)
   return list
 end
 
+--- The address by which an endpoint is reached, or nil.
+function M.address(e) return e.address or e.address6 end
+
+--- One line of a list of endpoints: what it holds, and the record.
+M.LINE = { "name", "node", "mac", "address", "state" }
+
+function M.line(e) return { name = e.id, node = e.node, mac = e.mac, address = M.address(e), state = e.state } end
+
 --- What an endpoint's record holds, in this order.
-M.ENDPOINT = { "name", "kind", "node", "state", "mac", "address", "options", "netns", "interfaces" }
+M.ENDPOINT = { "name", "kind", "node", "state", "mac", "address", "address6", "options", "netns", "interfaces" }
 
 -- Options that have a place of their own in the record.
-local OWN <const> = { kind = true, mac = true, address = true, netns = true, interface = true }
+local OWN <const> = { kind = true, mac = true, address = true, address6 = true, netns = true, interface = true }
 
 local function details(e, def, interfaces)
   local values = {}
@@ -64,7 +72,7 @@ local function details(e, def, interfaces)
   end
   for _, one in ipairs(interfaces) do one.name, one.node = nil, nil end
   return { name = e.id, kind = e.kind, node = e.node, state = e.state, mac = e.mac, address = e.address,
-    netns = e.netns, options = next(values) and values, interfaces = interfaces }
+    address6 = e.address6, netns = e.netns, options = next(values) and values, interfaces = interfaces }
 end
 
 local function definition(name)

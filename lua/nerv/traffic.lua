@@ -1,4 +1,6 @@
 --- Measurements between endpoints: who reaches whom, and how fast.
+local attachment <const> = require "nerv.attachment"
+local inspect <const> = require "nerv.inspect"
 local json <const> = require "nerv.json"
 local progress <const> = require "nerv.progress"
 local task <const> = require "nerv.task"
@@ -25,15 +27,22 @@ local function each(list, f)
   for i = 1, #all do all[i]:wait() end
 end
 
---- The endpoints of networks that have an address, and those that have none.
+-- Why nobody pings an endpoint, or nil.
+local function unreachable(e)
+  if not inspect.address(e) then return ("%s has no address"):format(e.id) end
+  if not attachment.has_namespace(e.kind) then return ("%s is a %s"):format(e.id, e.kind) end
+end
+
+--- The endpoints of networks that have an address and run programs.
 -- @tparam table networks array
--- @return array of { network, endpoints }, array of the names of the others
+-- @return array of { network, endpoints }, array of texts: what the others lack
 function M.reachable(networks)
   local groups, skipped = {}, {}
   for _, net in ipairs(networks) do
     local group = {}
     for _, e in ipairs(net:endpoints()) do
-      if e.address then group[#group + 1] = e else skipped[#skipped + 1] = e.id end
+      local why = unreachable(e)
+      table.insert(why and skipped or group, why or e)
     end
     groups[#groups + 1] = { network = net.name, endpoints = group }
   end
@@ -64,8 +73,9 @@ function M.ping(list, count)
   end)
   each(work, function(one)
     local from, to <const> = one[2], one[3]
-    local answer, message = from:ping(to, count)
-    records[one[1]] = { source = from.id, target = to.id, address = to.address, ok = answer ~= nil,
+    local address = inspect.address(to)
+    local answer, message = from:ping(address, count)
+    records[one[1]] = { source = from.id, target = to.id, address = address, ok = answer ~= nil,
       rtt_ms = answer and answer.rtt_ms, error = not answer and message or nil }
     if answer then answered = answered + 1 else failed = failed + 1 end
   end)
@@ -116,8 +126,9 @@ local function whole(number) return number and math.floor(number + 0.5) end
 -- @return { source, target, protocol, seconds, sent_bits_s, received_bits_s, and retransmits or jitter_ms and
 -- lost_percent }; or nil and a message
 function M.iperf(from, to, o)
-  if not to.address then return nil, ("endpoint %s has no address"):format(to.id) end
-  local words = { "-c", to.address, "-J", "-t", o.seconds, "-p", o.port, "--connect-timeout", SERVER_LIMIT * 1000 }
+  if not inspect.address(to) then return nil, ("endpoint %s has no address"):format(to.id) end
+  local words = { "-c", inspect.address(to), "-J", "-t", o.seconds, "-p", o.port,
+    "--connect-timeout", SERVER_LIMIT * 1000 }
   if o.udp then words[#words + 1] = "-u" end
   if o.reverse then words[#words + 1] = "-R" end
   if o.rate then table.move({ "-b", ("%d"):format(o.rate) }, 1, 2, #words + 1, words) end

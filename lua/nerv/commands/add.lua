@@ -1,10 +1,9 @@
 -- `add`: endpoints.
 local assignment <const> = require "nerv.assignment"
 local live <const> = require "nerv.live"
+local inspect <const> = require "nerv.inspect"
 local operations <const> = require "nerv.operations"
 local options <const> = require "nerv.options"
-
-local LIST <const> = { "name", "node", "mac", "address", "state" }
 
 -- One for each name, all with the same options.
 local function specs_of(net, words)
@@ -28,16 +27,14 @@ return {
     { name = "endpoints", type = "rest", mixed = true, pairs = known_options,
       text = "NAME ... OPTION=VALUE ..., node=NODE" } },
   options = { dry_run = operations.DRY_RUN },
-  columns = operations.columns(LIST),
+  columns = operations.columns(inspect.LINE),
   example = "add blue h3 h4",
   run = function(a)
     local specs, message = specs_of(a.network, a.endpoints)
     if not specs then return nil, message end
     if a.dry_run then return a.network:plan("endpoint", specs) end
     local rows = a.network:endpoint(specs)
-    for i, e in ipairs(rows) do
-      rows[i] = { name = e.id, node = e.node, mac = e.mac, address = e.address, state = e.state }
-    end
+    for i, e in ipairs(rows) do rows[i] = inspect.line(e) end
     return rows
   end,
 }

@@ -1,12 +1,10 @@
 -- `ep`: the endpoints.
 local inspect <const> = require "nerv.inspect"
 
-local LIST <const> = { "name", "node", "mac", "address", "state" }
-
 local function list(network)
   local rows = {}
   for i, e in ipairs(inspect.endpoints(network)) do
-    rows[i] = { name = e.id, node = e.node, mac = e.mac, address = e.address, state = e.state }
+    rows[i] = inspect.line(e)
   end
   return rows
 end
@@ -16,10 +14,10 @@ return {
   args = { { name = "network", type = "network", choices = { "show" },
       text = "whose endpoints, by default of all; or: show" },
     { name = "endpoint", type = "endpoint", text = "which one to show" } },
-  columns = function(a) return a.endpoint and inspect.ENDPOINT or LIST end,
+  columns = function(a) return a.endpoint and inspect.ENDPOINT or inspect.LINE end,
   render = function(rows, a)
     if a.endpoint then return inspect.text("endpoint", inspect.ENDPOINT, rows) end
-    return require("nerv.records").text(LIST, rows)
+    return require("nerv.records").text(inspect.LINE, rows)
   end,
   example = "ep blue -f csv",
   run = function(a)

@@ -48,7 +48,7 @@ return {
   columns = traffic.PING,
   render = function(records)
     local lines = matrix(records)
-    for _, id in ipairs(records.skipped or {}) do lines[#lines + 1] = id .. " has no address: skipped" end
+    for _, why in ipairs(records.skipped or {}) do lines[#lines + 1] = why .. ": skipped" end
     lines[#lines + 1] = summary(records)
     return table.concat(lines, "\n") .. "\n"
   end,

@@ -1,4 +1,5 @@
 -- `pingpair`: two endpoints ping each other.
+local inspect <const> = require "nerv.inspect"
 local traffic <const> = require "nerv.traffic"
 
 return {
@@ -21,7 +22,7 @@ return {
     if not one then one, other = traffic.first_two() end
     if not one then return nil, other end
     for _, e in ipairs { one, other } do
-      if not e.address then return nil, ("endpoint %s has no address"):format(e.id) end
+      if not inspect.address(e) then return nil, ("endpoint %s has no address"):format(e.id) end
     end
     local records, failed = traffic.ping({ { one, other }, { other, one } }, a.count)
     if failed > 0 then return records, ("%d of 2 without answer"):format(failed) end

@@ -23,6 +23,7 @@ struct choice {
 static const struct choice choices[] = {
 	{ 0, NULL, "FILE", NONE, NULL, "run a script; its arguments are in `arg` and `...`" },
 	{ 0, NULL, "-", NONE, NULL, "run standard input" },
+	{ 0, NULL, "COMMAND", NONE, NULL, "run a command, where no file is called so" },
 	{ 'e', NULL, "CODE", ACTION, "code", "run Lua code (may be repeated)" },
 	{ 'c', NULL, "COMMAND", ACTION, "command", "run one command line, as typed at the prompt" },
 	{ 'l', NULL, "MODULE", ACTION, "module", "require MODULE into a global of its name" },
@@ -56,7 +57,7 @@ static void print_usage(void)
 {
 	char head[64];
 
-	fputs("Usage: nervsh [OPTION]... [FILE [ARGUMENT]...]\n"
+	fputs("Usage: nervsh [OPTION]... [FILE|COMMAND [ARGUMENT]...]\n"
 	      "A shell and scripting environment for virtual networks of any architecture.\n\n",
 	      stdout);
 	for (const struct choice *c = choices; c < choices + CHOICES; c++) {

@@ -134,7 +134,12 @@ return api.module("configuration", "all networks and endpoints as one table or f
     args = { { name = "configuration", type = "table", required = true, text = "as export returns it" } },
     example = "print(configuration.text(configuration.export { pin = true }))" },
   read = { text = "returns the table of a file, unchecked; or nil, message, code",
-    args = { { name = "file", type = "file", required = true, text = "its path, or - for standard input" } } },
+    args = { { name = "file", type = "file", required = true, text = "its path, or - for standard input" } },
+    example = [[
+local dir = file.temp_dir "export-"
+file.write(dir .. "/lab.lua", configuration.text(configuration.export()))
+print(configuration.read(dir .. "/lab.lua").version)
+file.remove_tree(dir)]] },
   apply = { text = "makes the system equal to a configuration; returns the changes, each { text =, operations = }, "
     .. "or nil, message, code",
     args = { { name = "configuration", type = "any", required = true, text = "a table, or the path of a file" },

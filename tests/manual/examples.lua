@@ -10,7 +10,7 @@ local LIMIT <const> = 30
 -- What none is asked of: it wants a person at a terminal, ends what runs, or says all in its text.
 local exempt <const> = {
   ["prompt.read"] = true, ["prompt.remember"] = true, ["prompt.completer"] = true, ["prompt.foreground"] = true,
-  ["prompt.background"] = true, ["endpoint:shell"] = true, exit = true, source = true, ["stream:secure"] = true, ["switch:add_port"] = true,
+  ["prompt.background"] = true, ["endpoint:shell"] = true, exit = true, source = true, apply = true, ["stream:secure"] = true, ["switch:add_port"] = true,
   ["switch:remove_port"] = true, ["switch_client:add_port"] = true, ["switch_client:remove_port"] = true,
 }
 
@@ -20,7 +20,7 @@ local function excused(f) return exempt[f.full] or f.name == "close" or f.full:f
 local function place(entry, text)
   if text:find "testbed%.create" then return "testbed" end
   if entry.what == "command" then return "lab" end
-  for _, word in ipairs { "archetype", "blue", "h1", "h2", "lab", "network", "node", "nve", "testbed" } do
+  for _, word in ipairs { "archetype", "blue", "configuration", "h1", "h2", "lab", "network", "node", "nve", "testbed" } do
     if text:find("%f[%w_]" .. word .. "%f[^%w_]") and not text:find('"' .. word .. '"', 1, true) then return "lab" end
   end
   return "namespace"

@@ -53,7 +53,7 @@ local function run(block)
     file.write(dir .. "/block.lua", text)
     argv[#argv + 1] = dir .. "/block.lua"
   end
-  local result, message, _, status = timeout(LIMIT, process.run, { argv = argv, netns = space,
+  local result, message, _, status = timeout(LIMIT, process.run, { argv = argv, netns = space, cwd = dir,
     add_env = { NERV_STATE = dir .. "/state" } })
   result = result or status or {}
   local where = ("%s:%d"):format(block.path, block.line)

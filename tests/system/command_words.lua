@@ -64,6 +64,7 @@ local function source(text, status, out, err, title)
 end
 source("# a comment\n\nh1 echo one\nx = {\n  2,\n  3 }\nprint(#x)\n!h2 echo three\n  =x[2]\nnet -f csv\n", 0,
   "one\n2\nthree\n3\nname,.*blue.*", "", "commands, Lua over several lines, values")
+source("y = network\n  .get 'blue'\n  :get 'h1'\nlocal z = y.name\nz\n", 0, "h1\n", "", "a statement that goes on, a local that lasts")
 source("h1 true\n\nh1 sh -c 'exit 7'\nh1 echo never\n", 7, "", "nervsh: sh: exit status 7\nnervsh: source: FILE:3: exit status 7\n",
   "it stops at the first that fails, with its status")
 source("h1 true\nh9 true\n", 1, "", "nervsh: FILE:2: [^\n]*\n", "and says where")

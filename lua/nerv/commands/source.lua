@@ -8,7 +8,9 @@ local function next_piece(lines, at)
   while lines[at] and (lines[at]:match("^%s*$") or lines[at]:match("^%s*#")) do at = at + 1 end
   local text, behind = lines[at], at + 1
   if not text or line.is_command(text) then return text, behind, at end
-  while lines[behind] and line.incomplete(select(2, line.compile(text, "=source"))) do
+  while lines[behind] do
+    local chunk, message = line.compile(text, "=source")
+    if not line.incomplete(message) and not (chunk and line.continues(lines[behind])) then break end
     text = text .. "\n" .. lines[behind]
     behind = behind + 1
   end

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bindings/ovsdb_index.h"
 #include "bindings/ovsdb_value.h"
 #include "shell/registry.h"
 #include "shell/runtime.h"
@@ -129,7 +130,7 @@ static void read_options(lua_State *L, struct ovsdb_options *o)
 /* Pushes a closed handle. */
 static struct db *new_db(lua_State *L)
 {
-	struct db *db = lua_newuserdatauv(L, sizeof(*db), 2);
+	struct db *db = lua_newuserdatauv(L, sizeof(*db), 3);
 
 	memset(db, 0, sizeof(*db));
 	ovsdb_session_init(&db->session, &ovsdb_handle_events);
@@ -138,6 +139,8 @@ static struct db *new_db(lua_State *L)
 	luaL_setmetatable(L, db_class);
 	lua_newtable(L);
 	lua_setiuservalue(L, -2, OVSDB_VALUE_ROWS);
+	lua_newtable(L);
+	lua_setiuservalue(L, -2, OVSDB_VALUE_INDEXES);
 	ovsdb_live_set(L, -1);
 	return db;
 }
@@ -220,6 +223,28 @@ static int l_changes(lua_State *L)
 	return ovsdb_watch_wait(L, lua_gettop(L), -1, true);
 }
 
+static int l_by(lua_State *L)
+{
+	const struct db *db = ovsdb_check_open(L);
+	const char *name = lua_tostring(L, 2);
+	const struct ovsdb_table *t = db->session.schema ? ovsdb_schema_table(db->session.schema, name) : NULL;
+	int n = (int)lua_rawlen(L, 3);
+
+	if (!t)
+		return nerv_error(L, "ovsdb:by: there is no table \"%s\"", name);
+	lua_settop(L, 3);
+	lua_createtable(L, n, 0);	/* nobody else has it */
+	for (int i = 1; i <= n; i++) {
+		if (lua_rawgeti(L, 3, i) != LUA_TSTRING || !ovsdb_schema_column(t, lua_tostring(L, -1)))
+			return nerv_error(L, "ovsdb:by: item %d of columns is no column of table \"%s\"", i, name);
+		lua_rawseti(L, 4, i);
+	}
+	lua_getiuservalue(L, 1, OVSDB_VALUE_INDEXES);
+	lua_getiuservalue(L, 1, OVSDB_VALUE_ROWS);
+	ovsdb_index_open(L, 5, 6, name, 4);
+	return 1;
+}
+
 static int l_tostring(lua_State *L)
 {
 	struct db *db = luaL_checkudata(L, 1, db_class);
@@ -249,12 +274,6 @@ static int l_named(lua_State *L)
 	if (!ovsdb_is_id(name))
 		return nerv_error(L, "ovsdb.named: \"%s\" is no name: letters, digits and '_', no digit first", name);
 	lua_pushfstring(L, "@%s", name);
-	return 1;
-}
-
-static int l_serial(lua_State *L)
-{
-	lua_pushinteger(L, ovsdb_check_open(L)->serial);
 	return 1;
 }
 
@@ -305,10 +324,16 @@ static const struct fn methods[] = {
 	  OVSDB_EXAMPLE
 	  "db:lock \"example\"\n"
 	  "print(db:has_lock \"example\")" },
-	{ "serial", l_serial, NULL,
-	  "returns a number that is another one whenever `rows` has changed: for indexes kept over them",
+	{ "by", l_by,
+	  (const struct arg[]){
+		  { "table", ARG_STRING, true, "name of a monitored table", NULL },
+		  { "columns", ARG_TABLE, true, "array of names of its columns whose values are texts", NULL },
+		  { 0 } },
+	  "returns rows by the values of columns, these joined by \"\\0\": a table { [values] = { [uuid] = row } } that follows "
+	  "`rows` by itself; the same one each time",
 	  OVSDB_EXAMPLE
-	  "print(db:serial())" },
+	  "local by_name = db:by(\"Node\", { \"name\" })\n"
+	  "print(next(by_name[lab.here()]))" },
 	{ "connected", l_connected, NULL, "returns true, or false and the reason",
 	  OVSDB_EXAMPLE
 	  "print(db:connected())" },

@@ -52,6 +52,8 @@ static void open_replica(lua_State *L, struct db *db, struct ovsdb_replica *r)
 	r->schema = db->session.schema;
 	lua_getiuservalue(L, 1, OVSDB_VALUE_ROWS);
 	r->rows = lua_gettop(L);
+	lua_getiuservalue(L, 1, OVSDB_VALUE_INDEXES);
+	r->indexes = lua_gettop(L);
 	ovsdb_sink_open(L, &r->sink, &db->watches);
 }
 
@@ -70,7 +72,6 @@ static int l_deliver_update(lua_State *L)
 	struct delivery *d = lua_touserdata(L, 2);
 	struct ovsdb_replica r;
 
-	d->db->serial++;
 	open_replica(L, d->db, &r);
 	note_fault(d->db, &r, ovsdb_replica_update(&r, d->tables));
 	return 0;
@@ -91,7 +92,6 @@ static int l_deliver_contents(lua_State *L)
 	const char *why = json_is_object(d->tables) ? NULL : "not the contents of tables";
 	struct ovsdb_replica r;
 
-	d->db->serial++;
 	open_replica(L, d->db, &r);
 	ovsdb_sink_select(&r.sink, NULL);
 	emit_flag(&r.sink, "connected");

@@ -12,8 +12,8 @@
 
 struct runtime;
 
-/* User values of a handle: the replica, and the watch behind db:changes(). */
-enum { OVSDB_VALUE_ROWS = 1, OVSDB_VALUE_WATCH };
+/* User values of a handle: the replica, the watch behind db:changes(), the indexes of ovsdb_index.h. */
+enum { OVSDB_VALUE_ROWS = 1, OVSDB_VALUE_WATCH, OVSDB_VALUE_INDEXES };
 
 /* A full userdata. */
 struct db {
@@ -21,7 +21,6 @@ struct db {
 	struct runtime *rt;
 	struct wait connecting;
 	struct ovsdb_watch *watches;
-	lua_Integer serial;	/* counts what changed `rows` */
 	bool open;		/* from the end of connect() to close() */
 	char why[200];		/* what is wrong with the notification under way */
 };

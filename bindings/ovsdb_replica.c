@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "bindings/ovsdb_index.h"
 #include "bindings/ovsdb_value.h"
 
 /* Queues { table=, uuid=, old=, new=, changed= }; `old`, `now` and `changed` are stack
@@ -102,17 +103,21 @@ static const char *modify_row(struct ovsdb_replica *r, const struct ovsdb_table 
 {
 	lua_State *L = r->L;
 	int row = lua_gettop(L), old = row + 1;
-	bool differs = false;
+	bool differs = false, moves = ovsdb_index_concerned(L, r->indexes, t->name, columns);
 	const char *name, *why;
 	json_t *unused;
 
 	lua_newtable(L);	/* old */
 	lua_newtable(L);	/* changed */
+	if (moves)
+		ovsdb_index_remove(L, r->indexes, t->name, uuid, row);
 	json_object_foreach(columns, name, unused) {
 		why = set_column(r, t, name, json_object_get(now, name), row, old, &differs);
 		if (why)
 			return why;
 	}
+	if (moves)
+		ovsdb_index_add(L, r->indexes, t->name, uuid, row);
 	if (differs && r->sink.wanted)
 		emit(r, uuid, old, row, old + 1);
 	return NULL;
@@ -136,6 +141,7 @@ static const char *put_row(struct ovsdb_replica *r, const struct ovsdb_table *t,
 	lua_pushstring(L, uuid);
 	lua_pushvalue(L, -2);
 	lua_rawset(L, rows);
+	ovsdb_index_add(L, r->indexes, t->name, uuid, lua_gettop(L));
 	if (r->sink.wanted)
 		emit(r, uuid, 0, lua_gettop(L), 0);
 	return NULL;
@@ -151,6 +157,7 @@ static void delete_row(struct ovsdb_replica *r, int rows, const char *uuid)
 	lua_pushstring(L, uuid);
 	lua_pushnil(L);
 	lua_rawset(L, rows);
+	ovsdb_index_remove(L, r->indexes, r->table, uuid, lua_gettop(L));
 	if (r->sink.wanted)
 		emit(r, uuid, lua_gettop(L), 0, 0);
 }

@@ -18,7 +18,7 @@
 
 struct ovsdb_replica {
 	lua_State *L;
-	int rows;			/* stack index of the table of tables */
+	int rows, indexes;		/* stack indices of the table of tables, and of ovsdb_index.h's */
 	const struct ovsdb_schema *schema;
 	struct ovsdb_sink sink;		/* open; gets an event for each row that differs */
 	const char *table, *column;	/* where a fault was found; NULL: not known */

@@ -22,18 +22,14 @@ local function tag_range()
   return first, last
 end
 
---- A picker sees what is taken when it is made, and what it picked itself.
+--- A picker sees what is taken in the replica, and what it picked itself.
 function M.new(state)
-  local taken = {}
-  for _, row in pairs(state.rows.Allocation) do
-    taken[row.scope] = taken[row.scope] or {}
-    taken[row.scope][row.value] = true
-  end
-  return setmetatable({ taken = taken, cursor = {}, operations = {}, count = 0 }, Picker)
+  return setmetatable({ state = state, taken = {}, cursor = {}, operations = {}, count = 0 }, Picker)
 end
 
 function Picker:is_taken(scope, value)
-  return self.taken[scope] ~= nil and self.taken[scope][tostring(value)] == true
+  value = tostring(value)
+  return self.taken[scope] ~= nil and self.taken[scope][value] == true or self.state:is_allocated(scope, value)
 end
 
 --- Takes a value. The owner's row must list the returned name in `allocations`.
@@ -77,12 +73,27 @@ function Picker:port_number()
   return number, self:take("port", number)
 end
 
+-- Texts of a range's addresses, each made once: the search for a free one begins at the first.
+local function host_texts(state, range)
+  state.host_texts = state.host_texts or {}
+  local texts, host = state.host_texts[range] or {}, cidr.hosts_of(range)
+  state.host_texts[range] = texts
+  return function(n)
+    local text = texts[n]
+    if not text then
+      text = host(n)
+      texts[n] = text
+    end
+    return text
+  end
+end
+
 --- A free address of a network's range.
 -- @return text of the address and its row's name; or nil and a message
 function Picker:address(network_name, range)
   local scope = "address " .. network_name
   local first, last = cidr.hosts(range)
-  local address = self:free(scope, first, last, cidr.hosts_of(range))
+  local address = self:free(scope, first, last, host_texts(self.state, range))
   if not address then
     return nil, ("network %s: no free address in %s: all %d are taken"):format(network_name, range,
       math.max(0, last - first + 1))

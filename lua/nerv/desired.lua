@@ -5,6 +5,7 @@
 --   view:network(name)         { name, digest, options, home, nodes, ports, group }, or nil
 --   view:endpoint(net, name)   { name, node, mac, options, allocated }, or nil
 --   view:endpoint_names(net, all)   names of the network's endpoints on this node, or on all nodes
+--   view:has_endpoints(net)    whether it has any on this node
 --   view:archetypes()          archetype rows by digest
 local allocation <const> = require "nerv.allocation"
 local archetypes <const> = require "nerv.archetype"
@@ -51,6 +52,12 @@ function View:endpoint_names(net, all)
   return names
 end
 
+--- Whether a network has endpoints on this node.
+function View:has_endpoints(net)
+  local network = self.state:network(net)
+  return network ~= nil and self.state:has_endpoints(network._uuid, self.node)
+end
+
 function View:archetypes() return self.state:archetypes() end
 
 local Draft = setmetatable({}, { __index = View })
@@ -88,6 +95,8 @@ function Draft:endpoint_names(net, all)
   return options.sorted_keys(seen)
 end
 
+function Draft:has_endpoints(net) return #self:endpoint_names(net) > 0 end
+
 function Draft:archetypes()
   return options.join(View.archetypes(self), self.draft.archetypes or {})
 end
@@ -109,7 +118,7 @@ end
 function M.network(view, name, facts)
   local row = view:network(name)
   if not row then return nil end
-  local here = row.home == view.node or #view:endpoint_names(name) > 0
+  local here = row.home == view.node or view:has_endpoints(name)
   if not here then return nil end
   local def, message = archetypes.by_digest(row.digest, view:archetypes())
   if not def then return nil, message end

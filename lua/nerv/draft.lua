@@ -175,6 +175,17 @@ function M.definition(state, row)
 end
 local definition <const> = M.definition
 
+-- The rows of the endpoints that are named, by name.
+local function named_endpoints(state, row, names)
+  local wanted, list = {}, {}
+  for _, name in ipairs(names) do wanted[tostring(name)] = true end
+  for i, name in ipairs(options.sorted_keys(wanted)) do
+    list[i] = state:endpoint(row._uuid, name)
+    if not list[i] or list[i].doomed then fail(("network %s has no endpoint '%s'"):format(row.name, name)) end
+  end
+  return list
+end
+
 --- The end of endpoints, or of a network with all that it has.
 function M.delete(state, net_name, endpoint_names)
   local row = network_row(state, net_name)
@@ -200,16 +211,10 @@ function M.delete(state, net_name, endpoint_names)
     end
   end
   if whole then operations[1], draft.again = same_endpoints(state, row), true end
-  local wanted = {}
-  for _, name in ipairs(endpoint_names or {}) do wanted[name] = true end
-  for _, ep in ipairs(state:endpoints(row._uuid)) do
-    if whole or wanted[ep.name] then
-      change.wait_idle(state, function() return state.rows.Endpoint[ep._uuid] end)
-      doom("Endpoint", ep, net_name .. ":" .. ep.name)
-      wanted[ep.name] = nil
-    end
+  for _, ep in ipairs(whole and state:endpoints(row._uuid) or named_endpoints(state, row, endpoint_names)) do
+    change.wait_idle(state, function() return state.rows.Endpoint[ep._uuid] end)
+    doom("Endpoint", ep, net_name .. ":" .. ep.name)
   end
-  if next(wanted) then fail(("network %s has no endpoint '%s'"):format(net_name, next(wanted))) end
   if whole then
     operations[#operations + 1] = unchanged("Network", row, { "generation" })
     operations[#operations + 1] = { op = "mutate", table = "Network",

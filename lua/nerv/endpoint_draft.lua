@@ -82,14 +82,13 @@ local choose_mac <const> = M.choose_mac
 -- automatic choice takes one that a later endpoint names.
 local function check_specs(state, row, def, specs)
   local taken, list, special = {}, {}, {}
-  for _, ep in pairs(state.rows.Endpoint) do
-    if ep.network == row._uuid then taken[ep.name] = true end
-  end
   local description = M.description(def)
   for i, spec in ipairs(specs) do
     task.breathe()
     local values = checked("endpoint", description, spec)
-    if taken[values.name] then fail(("endpoint '%s' of network %s exists"):format(values.name, row.name)) end
+    if taken[values.name] or state:endpoint(row._uuid, values.name) then
+      fail(("endpoint '%s' of network %s exists"):format(values.name, row.name))
+    end
     taken[values.name] = true
     local problem = attachment.problem(values)
     if problem then fail("endpoint: " .. problem) end

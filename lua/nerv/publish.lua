@@ -37,11 +37,9 @@ end
 -- @tparam table engine whose switches are published
 function M.run(state, node, engine)
   local switches, services = {}, {}
-  for _, entry in pairs(engine.have) do
-    if entry.need.kind == "switch" then
-      local p = entry.need.p
-      switches[p.name] = { program = p.program, socket = node.run_dir .. "/" .. p.name .. ".sock" }
-    end
+  for _, entry in pairs(engine.switches) do
+    local p = entry.need.p
+    switches[p.name] = { program = p.program, socket = node.run_dir .. "/" .. p.name .. ".sock" }
   end
   for id, service in pairs(node.supervisor.services) do
     services[id] = { owner = service.p.id, state = service.ended and "restarting" or "running",

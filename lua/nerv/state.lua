@@ -30,6 +30,13 @@ function M.objects(change)
   return list
 end
 
+-- Rows by what they are looked up by: these follow the replica, whatever its size.
+local function indexes(db)
+  return { node = db:by("Node", { "name" }), network = db:by("Network", { "name" }),
+    endpoint = db:by("Endpoint", { "network", "name" }), member = db:by("Endpoint", { "network" }),
+    placed = db:by("Endpoint", { "network", "node" }), allocation = db:by("Allocation", { "scope", "value" }) }
+end
+
 --- Connects to the database.
 -- @tparam string remote "unix:PATH", "tcp:ADDRESS:PORT" or "ssl:ADDRESS:PORT"
 -- @return the state, or nil, message, code
@@ -37,43 +44,33 @@ function M.connect(remote)
   local db, message, code = ovsdb.connect { remote = remote, database = "NERV",
     tls = remote:find("^ssl:") and config.tls() or nil }
   if not db then return nil, message, code end
-  return setmetatable({ db = db, rows = db.rows, remote = remote }, State)
+  return setmetatable({ db = db, rows = db.rows, by = indexes(db), remote = remote }, State)
 end
 
 function State:close() self.db:close() end
 
-local function find(rows, test)
-  for _, row in pairs(rows) do
-    if test(row) then return row end
-  end
-end
+local NONE <const> = {}
+
+-- The row of a group of which there is one at most.
+local function only_row(group) return (select(2, next(group or NONE))) end
 
 --- A node's row by name, or nil.
 function State:node(name)
-  return find(self.rows.Node, function(row) return row.name == name end)
+  return only_row(self.by.node[name])
 end
 
 --- A network's row by name, or nil.
 function State:network(name)
-  return find(self.rows.Network, function(row) return row.name == name end)
-end
-
--- (network, name) -> row, made anew when the replica has changed: a call for a thousand
--- endpoints looks up each of them.
-local function endpoint_index(self)
-  local serial = self.db:serial()
-  if self.indexed ~= serial then
-    local index = {}
-    for _, row in pairs(self.rows.Endpoint) do index[row.network .. row.name] = row end
-    self.index, self.indexed = index, serial
-  end
-  return self.index
+  return only_row(self.by.network[name])
 end
 
 --- An endpoint's row, or nil.
 function State:endpoint(network_uuid, name)
-  return endpoint_index(self)[network_uuid .. name]
+  return only_row(self.by.endpoint[network_uuid .. "\0" .. name])
 end
+
+--- Whether a value is taken in its scope.
+function State:is_allocated(scope, value) return self.by.allocation[scope .. "\0" .. value] ~= nil end
 
 --- Rows of a table as an array: a list to walk while transactions change the replica.
 function State:list(table_name)
@@ -94,24 +91,31 @@ end
 --- The endpoints of a network that are not about to go, by name; of one node if it is given.
 function State:endpoints(network_uuid, node)
   local list = {}
-  for _, row in pairs(self.rows.Endpoint) do
-    if row.network == network_uuid and not row.doomed and (not node or row.node == node) then
-      list[#list + 1] = row
-    end
+  local group = self.by.member[network_uuid]
+  if node then group = self.by.placed[network_uuid .. "\0" .. node] end
+  for _, row in pairs(group or NONE) do
+    if not row.doomed then list[#list + 1] = row end
   end
   table.sort(list, by_name)
   return list
 end
 
+--- Whether a network has endpoints on a node.
+-- @tparam[opt] boolean all count endpoints that are about to go, too
+function State:has_endpoints(network_uuid, node, all)
+  for _, row in pairs(self.by.placed[network_uuid .. "\0" .. node] or NONE) do
+    if all or not row.doomed then return true end
+  end
+  return false
+end
+
 --- Names of the nodes on which a network is present: its home, and where it has endpoints.
 -- @tparam[opt] boolean all count endpoints that are about to go, too
 function State:nodes_of(network, all)
-  local found = { [network.home] = true }
-  for _, row in pairs(self.rows.Endpoint) do
-    if row.network == network._uuid and (all or not row.doomed) then found[row.node] = true end
+  local list = { network.home }
+  for name in pairs(self.by.node) do
+    if name ~= network.home and self:has_endpoints(network._uuid, name, all) then list[#list + 1] = name end
   end
-  local list = {}
-  for name in pairs(found) do list[#list + 1] = name end
   table.sort(list)
   return list
 end

@@ -18,6 +18,8 @@ Worker.__index = Worker
 local RETRY_FIRST <const>, RETRY_MAX <const> = 1, 60
 -- Seconds between two looks at what NERV did not make.
 local LOOK <const> = 2
+-- Seconds between two looks at what is remembered for nothing.
+local FORGET <const> = 5
 -- Seconds before a report is tried again that did not reach the database.
 local REPORT_AGAIN <const> = 0.2
 
@@ -355,8 +357,11 @@ function Worker:look_around()
   end
 end
 
--- What is remembered of Changes goes with their rows.
+-- What is remembered of Changes goes with their rows, some time later.
 local function forget_old(self)
+  local now = runtime.now()
+  if now - (self.forgot or 0) < FORGET then return end
+  self.forgot = now
   for uuid in pairs(self.journal) do
     if not self.state.rows.Change[uuid] then self.journal[uuid] = nil end
   end

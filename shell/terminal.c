@@ -43,20 +43,16 @@ static bool still_ours(const struct order *order)
 	return order->changed ? same_settings(&now, &order->ours) : (now.c_lflag & ICANON) == 0;
 }
 
-/* A shell with job control takes the terminal before it sets it, if it sets it at all: it gets
- * time for that. */
-static void put_back(const struct order *order, pid_t group)
+/* A parent with job control may set the terminal itself: it gets time for that. */
+static void put_back(const struct order *order, bool wait)
 {
 	static const char paste_off[] = "\033[?2004l", next_line[] = "\r\n";
 	const struct timespec pause = { .tv_nsec = 200000000 };
 
+	if (wait)
+		nanosleep(&pause, NULL);
 	if (!still_ours(order))
 		return;
-	if (tcgetpgrp(STDIN_FILENO) != group) {
-		nanosleep(&pause, NULL);
-		if (!still_ours(order))
-			return;
-	}
 	if (order->paste && write(STDIN_FILENO, paste_off, sizeof(paste_off) - 1) < 0)
 		return;
 	if (write(STDIN_FILENO, next_line, sizeof(next_line) - 1) < 0)
@@ -68,10 +64,9 @@ static void put_back(const struct order *order, pid_t group)
  * the session, for the terminal would not be its own in another, and takes a process group of
  * its own. All signals are blocked: nothing typed ends it, and it may set the terminal from
  * the background. */
-static void guard(int orders)
+static void guard(int orders, bool job_control)
 {
 	struct order order, last = { 0 };
-	pid_t group = getpgrp();
 	bool told = false;
 	ssize_t n;
 
@@ -88,12 +83,13 @@ static void guard(int orders)
 		}
 	}
 	if (told)
-		put_back(&last, group);
+		put_back(&last, job_control);
 	_exit(0);
 }
 
 static void start_guardian(struct terminal *t)
 {
+	bool job_control = getpgid(getppid()) != getpgrp();	/* or we would be in our parent's group */
 	sigset_t all, old;
 	int fds[2];
 	pid_t pid;
@@ -104,7 +100,7 @@ static void start_guardian(struct terminal *t)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pid = fork();
 	if (pid == 0)
-		guard(fds[0]);
+		guard(fds[0], job_control);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	close(fds[0]);
 	if (pid < 0) {

@@ -58,7 +58,8 @@ check: both-builds
 check-long: both-builds
 	$(Q)BUILD=$(BUILD) NERV_ROUNDS=10 tests/run
 
-bench: setup
+bench:
+	$(Q)scripts/setup bench
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all bench-programs
 	$(BUILD)/nervsh tests/bench/bench.lua $(BUILD)/bench.json
 

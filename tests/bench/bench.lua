@@ -42,7 +42,11 @@ local FIGURES <const> = {
   { name = "switch_lost_2", by = "switch.lua 2", reach = at_most(5) },
   { name = "call_ms_p50", by = "calls.lua", reach = at_most(15) },
   { name = "call_ms_p99", by = "calls.lua", reach = at_most(40) },
+  { name = "loop_stall_ms", by = "stall.lua", reach = at_most(50) },
+  { name = "mininet_ratio_100", by = "mininet.lua", reach = at_least(10) },
   { name = "start_ms", by = "start.lua", reach = at_most(20) },
+  { name = "rss_mb_shell", by = "prompt.lua", reach = at_most(20) },
+  { name = "complete_ms", by = "prompt.lua", reach = at_most(30) },
   { name = "entries_per_s", by = "entries.lua", reach = at_least(20000) },
 }
 

@@ -19,6 +19,25 @@ _nervsh_lines() {
 	' 2>/dev/null
 }
 
+# Words of `nervsh COMMAND WORD...`: of the first one commands and files, then what the command takes. Fails when
+# the first word is a script.
+_nervsh_command() {
+	local program=$1 word=$2 line=${COMP_LINE:0:COMP_POINT} whole
+	line=${line#* }
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(
+			compgen -W "$("$program" -e 'print(table.concat(command.names(), "\n"))' 2>/dev/null)" -- "$word"
+			compgen -f -- "$word")
+		return 0
+	fi
+	[ -f "${COMP_WORDS[1]}" ] && return 1
+	compopt -o nospace
+	while IFS= read -r whole; do
+		COMPREPLY+=("${whole:$((${#line} - ${#word}))}")
+	done < <(_nervsh_lines "$program" "$line")
+}
+
 _nervsh() {
 	local program=$1 word=$2 before=$3 IFS=$'\n'
 	COMPREPLY=()
@@ -38,6 +57,9 @@ _nervsh() {
 		mapfile -t COMPREPLY < <(compgen -W $'error\nwarn\ninfo\ndebug' -- "$word")
 		return ;;
 	esac
+	if [ "${program##*/}" = nervsh ] && [ "$COMP_CWORD" -ge 1 ] && [[ ${COMP_WORDS[1]} != -* ]]; then
+		_nervsh_command "$program" "$word" && return
+	fi
 	if [[ $word == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_nervsh_options "$program")" -- "$word")
 	else

@@ -42,7 +42,7 @@ completes() {
 		compopt() { :; }
 		# shellcheck source=../../scripts/install/nervsh.bash
 		. root/usr/share/bash-completion/completions/nervsh
-		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=1000
 		_nervsh "$nervsh" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
 		echo "${COMPREPLY[*]}"
 	)
@@ -57,6 +57,12 @@ completes nodes nervsh -c nod
 completes "net list" nervsh -c '"net li'
 completes "help link.add" nervsh -c 'help link.a'
 completes script.lua nervsh scr
+completes pingall nervsh pinga
+completes list nervsh net li
+completes json nervsh net -f js
+completes link.add nervsh help link.a
+completes script.lua nervsh apply scr
+completes "" nervsh script.lua li
 completes directory nervsh --state dir
 completes debug nerv-nve --log-level de
 completes "" nervsh -e x

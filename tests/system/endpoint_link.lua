@@ -93,6 +93,12 @@ tap.eq(kernel.addresses(nil, used), { "172.16.5.1/24", "172.16.5.2/24" }, "its a
 tap.eq(net:verify(), {}, "nothing is to be mended")
 system.refuses(function() wire:exec "true" end, "endpoint:exec: blue:wire is a link: programs run behind its interface " .. bare, "no program runs in it")
 
+do
+  local c <close> = expect(wire:capture { filter = "icmp" })
+  h1:ping(wire)
+  tap.ok(#c:stop().packets >= 2, "and captured")
+end
+
 -- in place
 local index <const> = kernel.link(nil, used).ifindex
 lent:update { mtu = 1300, rate = "9mbit", mac = "02:00:00:00:22:22" }

@@ -45,6 +45,17 @@ local seen = link.get { netns = machine.netns, name = "eth0" }.stats
 tap.ok(math.abs(stats.rx_packets - seen.rx_packets) <= 5 and math.abs(stats.tx_packets - seen.tx_packets) <= 5 and stats.carrier
   and stats.interface == vm.interface, "as the guest sees them", stats, seen)
 
+do
+  local c <close> = expect(vm:capture { filter = "icmp" })
+  h1:ping(vm)
+  tap.ok(#c:stop().packets >= 2, "its frames are captured")
+end
+net:update { dhcp = true }
+local lease <const> = process.run { argv = { "busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "10", "-T", "1", "-s", "/bin/true" },
+  netns = machine.netns }
+tap.ok((lease.stdout .. lease.stderr):find("lease of " .. vm.address:gsub("%.", "%%.") .. " obtained"), "its guest gets its address by DHCP", lease)
+net:update { dhcp = false }
+
 -- programs run behind it
 for what, call in pairs { exec = function() vm:exec "true" end, run = function() vm:run "true" end, ping = function() vm:ping(h1) end } do
   system.refuses(call, "endpoint:%a+: blue:vm is a tap: programs run behind its interface " .. vm.interface:gsub("%p", "%%%0") ..

@@ -113,6 +113,7 @@ end
 system.same_inventory(full, tb, "nothing of it has left anything")
 
 -- undone
+expect(link.set { netns = h1.netns, name = "eth0", up = false })
 expect(link.set { netns = h1.netns, name = "eth0", rename = "away" })
 refuses(function() h1:update { mtu = 1280, mac = "02:00:00:00:00:12", address = "10.1.0.60", rate = "1mbit" } end,
   "update endpoint blue:h1: node pm1: create .*eth0", "a change that fails raises")

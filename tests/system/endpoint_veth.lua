@@ -58,8 +58,8 @@ local h1 <const>, c1 <const>, c2 <const>, c3 <const> = net:get "h1", net:get "c1
 tap.eq({ c1.kind, c1.netns, c1.interface, c2.netns, c2.interface, c3.netns }, { "veth", "/run/netns/" .. NAMED, "eth0",
   ("/proc/%d/ns/net"):format(guest.pid), "net1", "/run/netns/" .. OTHER }, "what it is")
 local nic = kernel.link(NAMED, "eth0")
-tap.eq({ nic.address, nic.mtu, nic.operstate, kernel.addresses(NAMED, "eth0"), kernel.rate(NAMED, "eth0") },
-  { c1.mac, 1400, "UP", { c1.address .. "/24" }, 20000000 }, "an interface in a named namespace")
+tap.eq({ nic.address, nic.mtu, kernel.addresses(NAMED, "eth0"), kernel.rate(NAMED, "eth0") },
+  { c1.mac, 1400, { c1.address .. "/24" }, 20000000 }, "an interface in a named namespace")
 tap.eq(kernel.addresses(guest.pid, "net1"), { c2.address .. "/24" }, "one in a process's namespace")
 tap.eq(kernel.addresses(OTHER, "eth9"), { "10.1.0.90/24" }, "one by path, with its own name and address")
 tap.eq(sysctl.get { netns = NAMED, name = "net.ipv6.conf.eth0.disable_ipv6" }, "1", "without IPv6, which this network has not")
@@ -67,6 +67,11 @@ tap.ok(h1:ping(c1) and h1:ping(c2) and c2:ping(c3) and c1:ping(h1), "all reach e
 crash.same_picture(before, foreign_picture(NAMED, "eth0"), "nothing else in it is touched")
 tap.eq(c1:run("ip", "-br", "addr", "show", "own0").stdout:match "10%.9%.0%.1", "10.9.0.1", "programs run in it")
 tap.eq(net:verify(), {}, "nothing is to be mended")
+do
+  local c <close> = expect(c2:capture { filter = "icmp" })
+  h1:ping(c2)
+  tap.ok(#c:stop().packets >= 2, "its frames are captured")
+end
 
 -- in place
 local index = nic.ifindex
@@ -106,19 +111,21 @@ local function mended(title, meddle)
   crash.same_picture(before, foreign_picture(NAMED, "eth0"), title .. ": nothing else is touched")
 end
 mended("the interface deleted", function() return link.delete { netns = NAMED, name = "eth0" } end)
-mended("renamed", function() return link.set { netns = NAMED, name = "eth0", up = false, rename = "away" } end)
+local function rename(from, to)   -- kernels before 6.2 rename only what is down
+  return link.set { netns = NAMED, name = from, up = false } and link.set { netns = NAMED, name = from, rename = to }
+end
+mended("renamed", function() return rename("eth0", "away") end)
 mended("its address deleted", function() return address.delete { netns = NAMED, link = "eth0", address = "10.1.0.77/24" } end)
 mended("its other end no port any more", function()
   return link.set { name = kernel.ours(nil, instance, "blue:c1", "veth").ifname, master = "" }
 end)
-expect(link.set { netns = NAMED, name = "eth0", up = false, rename = "away" })
-expect(link.set { netns = NAMED, name = "own0", up = false })
-expect(link.set { netns = NAMED, name = "own0", rename = "eth0" })
+expect(rename("eth0", "away"))
+expect(rename("own0", "eth0"))
 local good, message = pcall(net.verify, net)
 tap.ok(not good and message:find "eth0", "a stranger's interface with our name is not taken for ours", message)
 tap.ok(tap.eventually(5, function() return kernel.addresses(NAMED, "eth0")[1] == "10.9.0.1/24" end)
   and #kernel.addresses(NAMED, "eth0") == 1, "it keeps what it has and gets nothing")
-expect(link.set { netns = NAMED, name = "eth0", rename = "own0" })
+expect(rename("eth0", "own0"))
 expect(link.set { netns = NAMED, name = "own0", up = true })
 tap.ok(pcall(net.verify, net) and h1:ping(c1), "when it is gone ours comes back")
 
@@ -163,6 +170,8 @@ tap.eq(net:verify(), {}, "it holds up nobody else")
 tap.ok(net:update { mtu = 1480 } and kernel.link(h1.netns, "eth0").mtu == 1480, "nor a change of its network")
 local again = table.pack(c2:run "true")
 tap.ok(again[1] == nil and again[2]:find "is gone", "no program runs in it", again)
+again = table.pack(c2:capture { count = 1 })
+tap.ok(again[1] == nil and again[2]:find "is gone", "nor is it captured", again)
 system.refuses(function() c2:update { mtu = 1300 } end, "update endpoint blue:c2: .*is gone", "nor is it changed")
 
 -- The number becomes another process's: made so by the kernel's own counter.

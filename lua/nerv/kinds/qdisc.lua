@@ -6,9 +6,7 @@ local link_kind <const> = require "nerv.kinds.link"
 
 local ROOT <const>, INNER <const> = "root", "1:1"
 -- Handles: each place has one of its own, because the kernel would move the discipline that has it.
-local BUCKET <const>, NETEM_ROOT <const>, NETEM_INNER <const> = "1:", "2:", "10:"
--- Packets that may wait in netem, at least; and the size of one, to tell how many a delay holds.
-local WAITING <const>, PACKET <const> = 1000, 1000
+local BUCKET <const>, NETEM_ROOT <const>, NETEM_INNER <const>, QUEUE <const> = "1:", "2:", "10:", "11:"
 
 local function where(p, node)
   local l = p.link
@@ -17,15 +15,28 @@ local function where(p, node)
 end
 
 -- A bucket of 2 ms, at least two full frames; a queue of 25 ms.
+local LATENCY <const> = 0.025
+
 local function bucket(p)
   return { kind = "tbf", parent = ROOT, handle = BUCKET, rate = math.tointeger(p.rate // 1),
-    burst = math.tointeger(math.max(3200, p.rate * 0.002 // 8)), latency = 0.025 }
+    burst = math.tointeger(math.max(3200, p.rate * 0.002 // 8)), latency = LATENCY }
+end
+
+-- What a bucket has within it by itself. The kernel does not put it back when netem goes: all would be dropped.
+local function queue(p)
+  local b = bucket(p)
+  return { kind = "bfifo", parent = INNER, handle = QUEUE, limit = math.tointeger(b.rate / 8 * LATENCY // 1) + b.burst }
+end
+
+-- The kernel's limit counts packets: what the line holds, and with a rate a queue as the bucket's own.
+local function waiting(p)
+  if not p.rate then return math.max(1000, math.ceil((p.delay or 0) * 10e9 / 8 / 1000)) end
+  return math.max(100, math.ceil(((p.delay or 0) + LATENCY) * p.rate / 8 / 500))
 end
 
 local function netem(p)
-  local held = (p.rate or 10e9) / 8 / PACKET * (p.delay or 0)
   return { kind = "netem", parent = p.rate and INNER or ROOT, handle = p.rate and NETEM_INNER or NETEM_ROOT,
-    delay = p.delay or 0, loss = p.loss or 0, limit = math.max(WAITING, math.ceil(held)) }
+    delay = p.delay or 0, loss = p.loss or 0, limit = waiting(p) }
 end
 
 -- The disciplines from the outer to the inner one.
@@ -82,8 +93,8 @@ return {
     local have, want = chain(old), chain(new)
     for i, w in ipairs(want) do
       local h = have[i]
-      if not h then
-        ops[#ops + 1] = operation("qdisc.add", w, place)
+      if not h then   -- within the bucket there may be a queue
+        ops[#ops + 1] = operation("qdisc.add", w, place, { replace = true })
       elseif h.kind ~= w.kind or h.parent ~= w.parent then   -- takes its place, and that of all within it
         ops[#ops + 1] = operation("qdisc.add", w, place, { replace = true })
         have = {}
@@ -91,11 +102,7 @@ return {
         ops[#ops + 1] = operation("qdisc.set", w, place)
       end
     end
-    local left = have[#want + 1]
-    if left then
-      ops[#ops + 1] = { "qdisc.delete", { link = place.name, netns = place.netns, kind = left.kind,
-        parent = left.parent } }
-    end
+    if have[#want + 1] then ops[#ops + 1] = operation("qdisc.add", queue(new), place, { replace = true }) end
     return ops
   end,
   remove = function(p, node)

@@ -22,9 +22,12 @@ local function tag_range()
   return first, last
 end
 
+local NOTHING <const> = { is_allocated = function() return false end }
+
 --- A picker sees what is taken in the replica, and what it picked itself.
+-- @tparam ?table state see state.lua; without one nothing is taken
 function M.new(state)
-  return setmetatable({ state = state, taken = {}, cursor = {}, operations = {}, count = 0 }, Picker)
+  return setmetatable({ state = state or NOTHING, taken = {}, cursor = {}, operations = {}, count = 0 }, Picker)
 end
 
 function Picker:is_taken(scope, value)

@@ -4,12 +4,9 @@ local allocation <const> = require "nerv.allocation"
 
 -- A state that knows these allocations: "scope=value".
 local function picker(...)
-  local rows = {}
-  for i, text in ipairs { ... } do
-    local scope, value = text:match "^(.-)=(.*)$"
-    rows["uuid" .. i] = { scope = scope, value = value }
-  end
-  return allocation.new { rows = { Allocation = rows } }
+  local taken = {}
+  for _, text in ipairs { ... } do taken[text] = true end
+  return allocation.new { is_allocated = function(_, scope, value) return taken[scope .. "=" .. value] ~= nil end }
 end
 
 -- addresses

@@ -206,7 +206,7 @@ end
 function M.run(conf, what, keep)
   local state = lab.state()
   local self = setmetatable({ what = what, state = state, nodes = {},
-    picker = allocation.new { rows = { Allocation = {} } } }, Check)
+    picker = allocation.new() }, Check)
   self:plain("", conf, 0)
   for key in pairs(conf) do
     if key ~= "version" and key ~= "networks" then

@@ -22,25 +22,31 @@ local function tag_range()
   return first, last
 end
 
-local NOTHING <const> = { is_allocated = function() return false end }
-
 --- A picker sees what is taken in the replica, and what it picked itself.
 -- @tparam ?table state see state.lua; without one nothing is taken
 function M.new(state)
-  return setmetatable({ state = state or NOTHING, taken = {}, cursor = {}, operations = {}, count = 0 }, Picker)
+  state = state or { is_allocated = function() return false end }
+  return setmetatable({ state = state, taken = {}, cursor = {}, operations = {}, count = 0 }, Picker)
 end
 
 function Picker:is_taken(scope, value)
   value = tostring(value)
-  return self.taken[scope] ~= nil and self.taken[scope][value] == true or self.state:is_allocated(scope, value)
+  local known = self.taken[scope] and self.taken[scope][value]
+  if known ~= nil then return known end
+  return self.state:is_allocated(scope, value)
+end
+
+--- Tells the picker what will be taken or free when its choice counts, whatever the replica says now.
+function Picker:assume(scope, value, taken)
+  self.taken[scope] = self.taken[scope] or {}
+  self.taken[scope][tostring(value)] = taken
 end
 
 --- Takes a value. The owner's row must list the returned name in `allocations`.
 -- @return the name of the row in the transaction
 function Picker:take(scope, value)
   value = tostring(value)
-  self.taken[scope] = self.taken[scope] or {}
-  self.taken[scope][value] = true
+  self:assume(scope, value, true)
   self.count = self.count + 1
   local name = "allocation" .. self.count
   table.insert(self.operations, { op = "insert", table = "Allocation", uuid_name = name,

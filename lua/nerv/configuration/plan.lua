@@ -31,8 +31,7 @@ Ahead.__index = Ahead
 
 function Ahead:prepare(picker)
   for _, one in ipairs(self) do
-    picker.taken[one.scope] = picker.taken[one.scope] or {}
-    picker.taken[one.scope][one.value] = one.taken or nil
+    picker:assume(one.scope, one.value, one.taken or false)
   end
 end
 
@@ -51,8 +50,7 @@ end
 -- Tells a picker, when the plan is carried out, which numbers it does without.
 function Ahead:reserve(picker)
   for _, one in ipairs(self.numbers) do
-    picker.taken[one.scope] = picker.taken[one.scope] or {}
-    picker.taken[one.scope][one.value] = true
+    picker:assume(one.scope, one.value, true)
   end
 end
 

@@ -21,6 +21,7 @@ local context <const> = require "nerv.context"
 local file <const> = require "nerv.file"
 local lab <const> = require "nerv.lab"
 local options <const> = require "nerv.options"
+local put <const> = require "nerv.put"
 local records <const> = require "nerv.records"
 local registry <const> = require "nerv.registry"
 local runtime <const> = require "nerv.runtime"
@@ -249,8 +250,6 @@ local function text_of(spec, values, result)
   return records.text(type(spec.columns) == "function" and spec.columns(values) or spec.columns, result, values.format)
 end
 
-local function print_text(text) io.stdout:write(text) end
-
 -- A failure that has a status of its own is told, but raises nothing.
 local function told(message, status)
   io.stdout:flush()
@@ -313,16 +312,16 @@ end
 -- @tparam string first the command's name, or an endpoint's
 -- @tparam table list the other words
 -- @tparam[opt] function text_from the text, as it was typed, from the word of a number on
--- @tparam[opt] function put takes the text that the command returns; by default it is printed
+-- @tparam[opt] function take takes the text that the command returns; by default it is printed
 -- @return the exit status: 0, or the one of a program that was run in an endpoint
 -- @raise when the command is unknown or fails
-function M.run_words(first, list, text_from, put)
+function M.run_words(first, list, text_from, take)
   local spec = M.get(first)
   if spec then
     local values = arguments(spec, list, text_from or function(i) return words.join(list, i) end)
     local result, problem, status = spec.run(values)
     local text = text_of(spec, values, result)
-    if text ~= "" then (put or print_text)(text) end
+    if text ~= "" then (take or put)(text) end
     if not problem then return status or 0 end
     if status then return told(("%s: %s"):format(first, problem), status) end
     registry.fail(("%s: %s"):format(first, problem))
@@ -342,7 +341,7 @@ local function takes_line(name)
   return last and last.type == "line"
 end
 
-function M.run_line(line, put)
+function M.run_line(line, take)
   local list, places, so_far, places_so_far = words.split(line)
   if not list then
     if not takes_line(so_far[1]) then registry.fail(places) end
@@ -350,7 +349,7 @@ function M.run_line(line, put)
   end
   local first = table.remove(list, 1)
   if not first then return 0 end
-  return M.run_words(first, list, function(i) return line:sub(places[i + 1]):match("^(.-)%s*$") end, put)
+  return M.run_words(first, list, function(i) return line:sub(places[i + 1]):match("^(.-)%s*$") end, take)
 end
 
 -- commands.NAME(arguments..., { options }) is the command for scripts: it returns what the command would print.
@@ -413,7 +412,7 @@ command.run_line "hello you"]] },
   names = { text = "returns the names of all commands", example = 'print(table.concat(command.names(), " "))' },
   run_line = { text = "runs a command line; returns its exit status, not 0 when a program in an endpoint failed",
     args = { { name = "line", type = "string", required = true, text = "as typed at the prompt" },
-      { name = "put", type = "function", text = "takes the text of records; by default it is printed" } },
+      { name = "take", type = "function", text = "takes the text of records; by default it is printed" } },
     example = 'command.run_line "h1 ping -c1 h2"' },
   get = { internal = true }, find_endpoint = { internal = true }, is_command = { internal = true },
   run_words = { internal = true }, exit_status = { internal = true }, option_word = { internal = true },

@@ -5,6 +5,7 @@ local process <const> = require "nerv.process"
 local cgroup <const> = require "nerv.cgroup"
 local digest <const> = require "nerv.digest"
 local json <const> = require "nerv.json"
+local put <const> = require "nerv.put"
 local stream <const> = require "nerv.stream"
 local task <const> = require "nerv.task"
 local terminal <const> = require "nerv.terminal"
@@ -232,11 +233,6 @@ function M.words(...)
   return argv
 end
 
-local function output(bytes)
-  io.stdout:write(bytes)
-  io.stdout:flush()
-end
-
 -- Tells the program's terminal how large ours is, now and when that changes.
 local function send_size(connection)
   local resized = process.signals { "WINCH" }
@@ -254,7 +250,7 @@ end
 -- @return as passing()
 function M.interactive(path, owner, argv)
   local input <close> = stream.fd(0)
-  local streams = { stdin = input, stdout = output, stderr = function(bytes) io.stderr:write(bytes) end }
+  local streams = { stdin = input, stdout = put, stderr = function(bytes) io.stderr:write(bytes) end }
   local request = { argv = argv, owner = owner }
   if not terminal.there() then return M.run(path, request, streams) end
   io.stdout:flush()
@@ -269,7 +265,7 @@ end
 -- @return { ok = true, exit = 0 }; or nil, message, code, the status
 function M.passing(path, owner, ...)
   return M.run(path, { argv = M.words(...), owner = owner }, {
-    stdout = output,
+    stdout = put,
     stderr = function(bytes) io.stderr:write(bytes) end })
 end
 

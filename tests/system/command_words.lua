@@ -117,6 +117,12 @@ local r = gone:wait()
 tap.ok(r.exit == 1 and r.stderr == "nervsh: log: the agent of node pm1 has ended\n", "or the agent ends", r)
 tap.eventually(10, function() return require("nerv.protocol").call(lab.socket "pm1", { call = "hello" }) end)
 
+-- nobody reads any more
+for _, line in ipairs { "watch -n 0.05 ep", "h1 sh -c 'while true; do echo x; sleep 0.05; done'" } do
+  local head = timeout(10, process.run, { argv = { "/bin/sh", "-c", ("%s -c \"%s\" | head -n 1"):format(process.exe(), line) } })
+  tap.ok(head and head.exit == 0 and #head.stdout > 0, "ends when nobody reads: " .. line, head)
+end
+
 -- interrupted
 local sleeper = process.spawn { argv = { process.exe(), "-c", "h1 sleep 60" }, stderr = "pipe" }
 tap.eventually(5, function() return blue:get("h1"):run("pgrep", "-f", "^sleep 60") end)

@@ -1,12 +1,12 @@
 -- `log`: what agents and services say.
 local log <const> = require "nerv.log"
+local put <const> = require "nerv.put"
 
 -- Lines with the name of their log before them, where there are several.
 local function printer(sources)
   return function(source, text)
     if #sources > 1 then text = text:gsub("[^\n]*\n", function(one) return source.label .. ": " .. one end) end
-    io.stdout:write(text)
-    io.stdout:flush()
+    put(text)
   end
 end
 

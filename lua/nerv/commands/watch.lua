@@ -2,6 +2,7 @@
 local command <const> = require "nerv.command"
 local lab <const> = require "nerv.lab"
 local line <const> = require "nerv.line"
+local put <const> = require "nerv.put"
 local runtime <const> = require "nerv.runtime"
 local task <const> = require "nerv.task"
 local terminal <const> = require "nerv.terminal"
@@ -38,7 +39,7 @@ end
 -- A command that fails may go well the next time.
 local function once(a, on_screen)
   local good, status = pcall(on_screen and draw or line.run, on_screen and a or a.line, "=watch")
-  io.stdout:flush()
+  put ""
   if good then return status end
   if tostring(status):find("canceled$") then error(status, 0) end
   runtime.log("nervsh: " .. tostring(status))

@@ -113,13 +113,14 @@ end
 -- @tparam string name of the file, for messages
 -- @return the table, unchecked; or nil and a message
 function M.read(text, name)
-  local chunk, message = load(text:gsub("^#[^\n]*", "", 1), "@" .. name, "t", environment(name))
-  if not chunk then return nil, message end
-  local good, result = runtime.limited(BUDGET, chunk)
-  if not good then
-    message = tostring(result)
-    return nil, message:find(name, 1, true) and message or name .. ": " .. message
+  local function problem(message)
+    message = tostring(message)
+    return message:find(name, 1, true) and message or name .. ": " .. message
   end
+  local chunk, message = load(text:gsub("^#[^\n]*", "", 1), "@" .. name, "t", environment(name))
+  if not chunk then return nil, problem(message) end
+  local good, result = runtime.limited(BUDGET, chunk)
+  if not good then return nil, problem(result) end
   if type(result) ~= "table" then return nil, ("%s: it returns no table, but %s"):format(name, type(result)) end
   return result
 end

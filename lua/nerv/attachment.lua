@@ -45,6 +45,10 @@ function M.problem(values)
       return ("option '%s' is for kind = \"%s\", not for \"%s\""):format(name, needed, kind)
     end
   end
+  local path = values.netns
+  if type(path) == "string" and path:find("/", 1, true) and path:sub(1, 1) ~= "/" then
+    return ("netns = %q: a name, an absolute path or a process id is expected"):format(path)
+  end
   local missing = NEEDED[kind]
   if missing and values[missing] == nil then
     return ("option '%s' is missing (%s)"):format(missing, M.OPTIONS[missing].doc)

@@ -344,6 +344,15 @@ local function failure(action, message, code)
   return nil, ("%s %s: %s"):format(action.verb, action.need.key, tostring(message)), code, action
 end
 
+-- What has been made of something that then failed goes again: nobody would know of it. `index` is the number
+-- of the operation that failed, `begin` of the first one of the action: when that failed, nothing is ours.
+local function take_back(node, action, begin, index)
+  if action.verb ~= "create" or index <= begin then return end
+  local kind = kinds.get(action.need.kind)
+  if kind.release then kind.release(action.need.p, node) end
+  batch.run(kind.remove(action.need.p, node))
+end
+
 function Engine:apply_kernel(actions, first)
   local ops, last, last_op = self:gather(actions, first)
   for i = first, ops and last or 0 do
@@ -358,6 +367,7 @@ function Engine:apply_kernel(actions, first)
       self:done(actions[i])
       task.breathe()
     elseif last_op[i] then
+      take_back(self.node, actions[i], (last_op[i - 1] or 0) + 1, index)
       return failure(actions[i], message, code)
     end
   end

@@ -46,6 +46,34 @@ tap.eq(find(set, "link blue:h1/eth0").properties.mac, "02:00:00:00:00:11", "with
 tap.eq(keys_of(archetype.expand("ip", SUBNET, { ports = { data = { tag = 7, number = 99 } }, edge = EDGE }))[5], "ip: entry nve tags 1,7",
   "with the given tag")
 
+-- kinds of endpoint, in a composed archetype, too
+local function endpoint_keys(given)
+  given.name, given.address = "e", "10.1.0.9"
+  local list = {}
+  for _, key in ipairs(keys_of(archetype.expand("ip", SUBNET, { name = "blue", endpoints = { given } }))) do
+    list[#list + 1] = key:match "^blue:e: (.*)"
+  end
+  return list
+end
+tap.eq(endpoint_keys { interface = "lan0", rate = "1mbit" }, { "netns blue:e", "link blue:e/lan0", "qdisc link blue:e/lan0 main",
+  "qdisc link blue:e/lan0 peer", "address link blue:e/lan0 10.1.0.9/24" }, "a limited namespace: both ends are shaped")
+tap.eq(endpoint_keys { kind = "veth", netns = "c", delay = 0.1 }, { "foreign_netns blue:e", "link blue:e/eth0", "qdisc link blue:e/eth0 main",
+  "qdisc link blue:e/eth0 peer", "address link blue:e/eth0 10.1.0.9/24" }, "a veth")
+tap.eq(endpoint_keys { kind = "tap" }, { "link blue:e/tap" }, "a tap: its guest gives itself the address")
+tap.eq(endpoint_keys { kind = "link", interface = "eth1", loss = 0.5 }, { "interface eth1", "link blue:e/shaper", "qdisc interface eth1 main",
+  "qdisc link blue:e/shaper main", "redirect interface eth1" }, "an existing interface: what arrives is shaped behind it")
+tap.eq(endpoint_keys { kind = "tap", rate = 1e6, delay = 0, loss = 0 }, { "link blue:e/tap", "link blue:e/shaper", "qdisc link blue:e/tap main",
+  "qdisc link blue:e/shaper main", "redirect link blue:e/tap" }, "a limited tap")
+set = archetype.expand("bridge", { mtu = 1400 }, { name = "blue", endpoints = { { name = "t", kind = "tap", mac = "02:00:00:00:00:11", mtu = 1300,
+  owner = "nobody" }, { name = "v", kind = "veth", netns = 7 } } })
+local tap0 = find(set, "link blue:t/tap").properties
+tap.eq({ tap0.mac, tap0.mtu, tap0.owner, tap0.master.name, find(set, "foreign_netns blue:v").properties.path },
+  { "fe:00:00:00:00:11", 1300, "nobody", "bridge", "/proc/7/ns/net" }, "their properties")
+for message, given in pairs { ["option 'netns' is missing"] = { kind = "veth" }, ["option 'owner' is for kind"] = { owner = "x" },
+  ["mtu 1501 is more than the network's, 1500"] = { mtu = 1501 } } do
+  tap.raises(function() endpoint_keys(given) end, message, "refused: " .. message)
+end
+
 -- testbed
 set = archetype.expand("testbed", { count = 3, rate = "10mbit", prefix = "m" })
 local services, rates = {}, 0

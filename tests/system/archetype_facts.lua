@@ -58,6 +58,13 @@ tap.eq(system.texts(net:operations()), planned, "the plan lists what is done")
 tap.ok(bridge_index "n", "there is a bridge", bridge_index "n")
 tap.eq(tag(inner "n"), bridge_index "n", "a need gets what another one's making tells")
 tap.eq(net:verify(), {}, "it is compared, too")
+system.refuses(function() net:endpoint { name = "e", kind = "tap" } end,
+  "create 1 endpoint of network n: node .-: archetype knows, endpoint n:e: the archetype attaches endpoints in its own way: " ..
+  "it has no option 'kind'$", "an archetype that attaches its endpoints by itself")
+save("takes", 'return archetype { name = "takes", summary = "s", endpoint = { rate = { type = "rate", doc = "d" } },\n' ..
+  "on_network = function() end, on_endpoint = function() end }")
+system.refuses(function() network.create { name = "t", archetype = "takes" } end,
+  "network.create: archetype 'takes': endpoint option 'rate': every endpoint has it already$", "an option that every endpoint has")
 net:endpoint { name = "e" }
 tap.eq(tag(net:get("e").netns), bridge_index "n", "so does an endpoint's need from its network's")
 tap.eq(net:verify(), {}, "and is compared")

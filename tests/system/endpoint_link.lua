@@ -131,6 +131,20 @@ expect(qdisc.delete { link = port, kind = "clsact" })
 system.refuses(function() net:endpoint { { name = "x", kind = "link", interface = port }, { name = "y", kind = "link", interface = port } } end,
   "create 2 endpoints of network blue: .* is wanted by blue:x and by blue:y", "one interface twice in one call")
 system.same_inventory(full, nil, "nothing of it has left anything")
+local tun <const>, above <const> = named "t", named "m"
+assert(link.add { kind = "tun", name = tun })
+refused(tun, tun .. " is no Ethernet interface", "a tun")
+expect(link.delete { name = tun })
+net:delete_endpoints { "wire" }
+assert(link.add { kind = "macvlan", name = above, parent = bare, mode = "passthru" })
+local busy <const> = link.get { name = bare }
+system.refuses(function() net:endpoint { name = "x", kind = "link", interface = bare, mtu = 1300, mac = "02:00:00:00:33:33" } end,
+  "create 1 endpoint of network blue: node .-: create interface .*busy", "one that cannot be a port")
+local after <const> = link.get { name = bare }
+tap.eq({ after.mtu, after.mac, after.up }, { busy.mtu, busy.mac, false }, "what had been changed is changed back")
+tap.ok(not file.stat(node.here().run_dir .. "/borrowed/" .. bare), "and nothing is remembered of it")
+expect(link.delete { name = above })
+net:endpoint { name = "wire", kind = "link", interface = bare }
 node.here():update { egress = { [port] = "dedicated" } }
 refused(port, "interface .* is in use by node", "an egress port of the switch")
 node.here():update { egress = {} }

@@ -93,6 +93,7 @@ refuses(function() h1:update "mtu" end, ".*update: .*table", "no table")
 refuses(function() net:endpoint { name = "x", kind = "vm" } end, "endpoint: kind = \"vm\": one of netns, tap, veth, link is expected$", "an unknown kind")
 refuses(function() net:endpoint { name = "x", netns = "y" } end, "endpoint: option 'netns' is for kind = \"veth\", not for \"netns\"$", "an option of another kind")
 refuses(function() net:endpoint { name = "x", kind = "veth" } end, "endpoint: option 'netns' is missing", "a veth into nowhere")
+refuses(function() net:endpoint { name = "x", kind = "veth", netns = "./y" } end, "endpoint: netns = \"%./y\": a name, an absolute path", "a path from somewhere")
 refuses(function() net:endpoint { name = "x", kind = "link" } end, "endpoint: option 'interface' is missing", "a link without an interface")
 refuses(function() net:endpoint { name = "x", interface = "far too long a name" } end, "endpoint: interface = .* 1 to 15 characters", "a bad interface name")
 if not qdisc.supports "netem" then

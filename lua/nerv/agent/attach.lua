@@ -87,6 +87,7 @@ function checks.link(ep, self)
   if name == "lo" or have.kind == "bridge" then
     return nil, ("%s is %s: it cannot be a bridge's port"):format(name, name == "lo" and "the loopback" or "a bridge")
   end
+  if not have.mac then return nil, ("%s is no Ethernet interface"):format(name) end
   local owner = in_use(self, ep)
   if owner then return nil, ("interface %s is in use by %s"):format(name, owner) end
   if is_nerv(have) then return nil, ("interface %s is NERV's own"):format(name) end

@@ -89,30 +89,6 @@ local function borrow(p, node)
   return adjust(p, have, node)
 end
 
-local function each(list, f)
-  for i, action in ipairs(list) do
-    local good, message, code = f(action.need.p)
-    if not good then return nil, message, code, i end
-  end
-  return true
-end
-
-function M.create(list, node)
-  return each(list, function(p) return borrow(p, node) end)
-end
-
--- Without an address of its own any more it gets back the one that it had.
-function M.change(list, node)
-  for i, action in ipairs(list) do
-    local old, p = action.old.p, action.need.p
-    local record = old.mac and not p.mac and read_record(node.run_dir, p.name)
-    local wanted = setmetatable({ mac = p.mac or record and record.former.mac or nil }, { __index = p })
-    local good, message, code = borrow(wanted, node)
-    if not good then return nil, message, code, i end
-  end
-  return true
-end
-
 -- The settings of a port that can be written.
 local function port_settings(settings)
   local writable = {}
@@ -163,6 +139,30 @@ local function restore(run_dir, name, log)
     end
   end
   file.remove(record_path(run_dir, name))
+end
+
+-- One that cannot be had whole is given back.
+function M.create(list, node)
+  for i, action in ipairs(list) do
+    local good, message, code = borrow(action.need.p, node)
+    if not good then
+      restore(node.run_dir, action.need.p.name, node.log)
+      return nil, message, code, i
+    end
+  end
+  return true
+end
+
+-- Without an address of its own any more it gets back the one that it had.
+function M.change(list, node)
+  for i, action in ipairs(list) do
+    local old, p = action.old.p, action.need.p
+    local record = old.mac and not p.mac and read_record(node.run_dir, p.name)
+    local wanted = setmetatable({ mac = p.mac or record and record.former.mac or nil }, { __index = p })
+    local good, message, code = borrow(wanted, node)
+    if not good then return nil, message, code, i end
+  end
+  return true
 end
 
 function M.remove(list, node)

@@ -1,0 +1,40 @@
+-- The engine with a kind that makes links of this kernel: what fails half-way leaves nothing, and what is not ours stays.
+local tap <const> = require "tap"
+local engine <const> = require "nerv.engine"
+local kinds <const> = require "nerv.kinds"
+local needs <const> = require "nerv.needs"
+
+local NAME <const> = "k" .. digest.random(3)
+
+kinds.define { name = "test_pair", class = "kernel", rank = 10,
+  properties = { name = { doc = "name", required = true }, broken = { doc = "whether its second half fails" } },
+  key = function(p) return p.name end,
+  create = function(p)
+    return { { "link.add", { kind = "veth", name = p.name, peer = { name = p.name .. "p" } } },
+      { "link.set", { name = p.broken and "no-such-link" or p.name, up = true } } }
+  end,
+  remove = function(p) return { { "link.delete", { name = p.name } } } end,
+  read = function(p, snapshot) return snapshot:link(nil, p.name) and p or nil end }
+
+local e <const> = engine.new { name = "here" }
+local function plan(f) return assert(e:plan("o", f and assert(needs.of("o", f)) or {})) end
+local function there(name) return link.get { name = name } ~= nil end
+
+local _ <close> = setmetatable({}, { __close = function()
+  for _, name in ipairs { NAME, NAME .. "a", NAME .. "b" } do link.delete { name = name } end
+end })
+
+local good, message = e:apply_all(plan(function(need)
+  need.test_pair { name = NAME .. "a" }
+  need.test_pair { name = NAME .. "b", broken = true }
+end))
+tap.ok(good == nil and message:find("create test_pair " .. NAME .. "b: link.set no%-such%-link"), "the second one fails half-way", message)
+tap.eq({ there(NAME .. "a"), there(NAME .. "b") }, { true, false }, "the first one is there, of the second one nothing")
+tap.ok(e:apply_all(plan(nil)) and not there(NAME .. "a"), "all goes again")
+
+assert(link.add { kind = "veth", name = NAME, peer = { name = NAME .. "x" } })
+local index <const> = link.get { name = NAME }.index
+good, message = e:apply_all(plan(function(need) need.test_pair { name = NAME } end))
+tap.ok(good == nil and message:find "File exists", "a name that somebody else has", message)
+tap.eq(link.get { name = NAME }.index, index, "what was there is not taken away")
+tap.done()

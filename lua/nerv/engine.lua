@@ -216,15 +216,20 @@ function M.conflict(plans)
   end
 end
 
---- Joins the plans of several owners: all of one phase before the next; removals across
--- owners by rank, so that many links go in one message.
+-- How late in phase switch an action comes.
+local function place_of(action)
+  local late = kinds.get(action.need.kind).late
+  return late and late(action) or 0
+end
+
+--- Joins the plans of several owners: all of one phase before the next; what interrupts traffic at
+-- the end of phase switch; removals across owners by rank, so that many links go in one message.
 function M.merge(plans)
   local merged = { make = {}, switch = {}, sweep = {} }
-  local ranks, removals = {}, {}
+  local ranks, removals, switches = {}, {}, { [0] = merged.switch, {}, {} }
   for _, plan in ipairs(plans) do
-    for _, phase in ipairs { "make", "switch" } do
-      table.move(plan[phase], 1, #plan[phase], #merged[phase] + 1, merged[phase])
-    end
+    table.move(plan.make, 1, #plan.make, #merged.make + 1, merged.make)
+    for _, action in ipairs(plan.switch) do table.insert(switches[place_of(action)], action) end
     for _, action in ipairs(plan.sweep) do
       local rank = kinds.get(action.need.kind).rank
       if not removals[rank] then
@@ -233,6 +238,7 @@ function M.merge(plans)
       table.insert(removals[rank], action)
     end
   end
+  for _, late in ipairs(switches) do table.move(late, 1, #late, #merged.switch + 1, merged.switch) end
   table.sort(ranks, function(a, b) return a > b end)
   for _, rank in ipairs(ranks) do
     table.move(removals[rank], 1, #removals[rank], #merged.sweep + 1, merged.sweep)

@@ -10,6 +10,8 @@
 --   fixed        properties whose change means: remove and make anew
 --   claims(p)    what it excludes, as texts
 --   shared       several owners may want the same one
+--   late(action) place of an action in phase switch, 1 or 2: what interrupts traffic comes after the others, close
+--                together; nil: it does not
 --   container(p) the need that takes it along when it is removed, or nil
 --   facts        fields that only the system knows; fact(p, name, node) reads one
 --   kernel: create(p, node), change(old, new, node), remove(p, node): lists of batch

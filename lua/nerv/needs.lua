@@ -270,6 +270,7 @@ end
 -- @return the set and what on_network returned (net.made for its endpoints); or nil, message
 function M.network(def, net)
   net.path = net.name
+  for name, port in pairs(net.ports) do port.id, port.name = net.name, name end
   local set = new_set()
   local scope = { set = set, owner = net.name, def = def, net = net, id = net.name,
     group = net.group, path = net.name }

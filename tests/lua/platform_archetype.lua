@@ -21,7 +21,7 @@ local ENDPOINTS <const> = { { name = "h1", address = "10.1.0.2", mac = "02:00:00
 tap.eq(keys_of(archetype.expand "bridge"), { "bridge: link bridge/bridge" }, "a bridge with no edge and no endpoints")
 local set = archetype.expand("bridge", { mtu = 1400 }, { name = "blue", edge = EDGE, endpoints = { { name = "h1",
   mac = "02:00:00:00:00:11" } } })
-tap.eq(keys_of(set), { "blue: link blue/bridge", "blue: link blue/nve", "blue: switch_port nve 16", "blue: entry nve ingress_ports 16",
+tap.eq(keys_of(set), { "blue: link blue/bridge", "blue: link blue/nve-data", "blue: switch_port nve 16", "blue: entry nve ingress_ports 16",
   "blue: entry nve tags 1,100", "blue:h1: netns blue:h1", "blue:h1: link blue:h1/eth0" }, "a bridge with an edge and an endpoint")
 local bridge = find(set, "link blue/bridge").properties
 tap.eq({ bridge.kind, bridge.mtu, bridge.stp, bridge.up }, { "bridge", 1400, false, true }, "the bridge")
@@ -37,7 +37,7 @@ tap.eq({ entry.key, entry.action, entry.data }, { { 1, 100 }, "to_port", { 16 } 
 
 -- ip
 set = archetype.expand("ip", SUBNET, { name = "blue", edge = EDGE, endpoints = ENDPOINTS })
-tap.eq(keys_of(set), { "blue: link blue/lan/bridge", "blue: link blue/lan/nve", "blue: switch_port nve 16", "blue: entry nve ingress_ports 16",
+tap.eq(keys_of(set), { "blue: link blue/lan/bridge", "blue: link blue/nve-data", "blue: switch_port nve 16", "blue: entry nve ingress_ports 16",
   "blue: entry nve tags 1,100", "blue:h1: netns blue:h1", "blue:h1: link blue:h1/eth0", "blue:h1: address link blue:h1/eth0 10.1.0.2/24",
   "blue:h2: netns blue:h2", "blue:h2: link blue:h2/eth0", "blue:h2: address link blue:h2/eth0 10.1.0.3/24" },
   "an IP network is a bridge in it, and an address for each endpoint")

@@ -26,7 +26,7 @@ local function only(owner, kind)
   error(("%s has no %s"):format(owner, kind))
 end
 
-local bridge <const>, near <const> = only("blue/lan", "bridge"), only("blue/lan", "veth")
+local bridge <const>, near <const> = only("blue/lan", "bridge"), only("blue", "veth")
 local port <const> = only("blue:h1", "veth")
 
 -- Breaks something, lets verify() mend it, and looks whether that is all it did.

@@ -40,6 +40,7 @@ return {
     action = { doc = "name of the action", required = true },
     data = { doc = "list of the action's parameters", default = {} },
   },
+  late = function() return 1 end,
   key = function(p) return ("%s %s %s"):format(p.switch, p.table, text(p.key)) end,
   create = function(list, node)
     return by_table(list, node, function(t, run)

@@ -35,6 +35,16 @@ function M.key(p)
   return p.netns and p.netns.id .. "/" .. p.name or p.id .. "/" .. p.name
 end
 
+local function master_key(master) return type(master) == "table" and master.key or master or "" end
+
+-- From one bridge to another.
+local function moves(old, new)
+  return master_key(old.master) ~= master_key(new.master)
+    or master_key((old.peer or {}).master) ~= master_key((new.peer or {}).master)
+end
+
+function M.late(action) return action.verb == "change" and moves(action.old.p, action.need.p) and 2 or nil end
+
 --- A name in the node's namespace that was chosen by somebody can be taken.
 function M.claims(p) return p.interface and { "interface " .. p.interface } or {} end
 

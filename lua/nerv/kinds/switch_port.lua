@@ -23,6 +23,7 @@ return {
     link = { doc = "interface of ours" },
     interface = { doc = "name of an existing interface" },
   },
+  late = function() return 1 end,
   key = function(p) return ("%s %d"):format(p.switch, p.number) end,
   fixed = { "link", "interface" },
   claims = function(p)

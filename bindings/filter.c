@@ -143,6 +143,7 @@ static void set_filter(lua_State *L, const struct filter *f, int names)
 	if (f->program_name) {
 		set_string(L, "name", f->program_name);
 		set_boolean(L, "direct_action", f->direct_action);
+		set_boolean(L, "drop", f->drop);
 	}
 }
 

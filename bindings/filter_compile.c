@@ -32,6 +32,7 @@ const struct arg filter_add_fields[] = {
 	{ "program", ARG_STRING, false, "bpf: path of a pinned program of type tc", NULL },
 	{ "direct_action", ARG_BOOLEAN, false, "bpf: what it returns is done with the packet (default); "
 	  "false: it is the class", NULL },
+	{ "drop", ARG_BOOLEAN, false, "bpf: drops every packet, with no program; default false", NULL },
 	{ "classid", ARG_STRING, false, "class that gets the packet, such as \"1:10\"", NULL },
 	{ "redirect", ARG_STRING, false, "interface that sends the packet instead", NULL },
 	{ "mirror", ARG_STRING, false, "interface that sends a copy", NULL },
@@ -173,11 +174,15 @@ static void compile_program(const struct compile *c, struct filter_op *o)
 
 	o->program = compile_string(c, "program");
 	o->filter.direct_action = true;
-	if (!bpf && (o->program || compile_boolean(c, "direct_action", &o->filter.direct_action)))
-		compile_error(c, "program and direct_action belong to a bpf, not to a %s", o->tc.kind);
-	if (bpf && !o->program)
-		compile_error(c, "a bpf needs program, the path of a pinned one");
-	compile_boolean(c, "direct_action", &o->filter.direct_action);
+	compile_boolean(c, "drop", &o->filter.drop);
+	if (!bpf && (o->program || o->filter.drop || field_present(c->L, c->idx, "direct_action")))
+		compile_error(c, "program, direct_action and drop belong to a bpf, not to a %s", o->tc.kind);
+	if (bpf && !o->program && !o->filter.drop)
+		compile_error(c, "a bpf needs program, the path of a pinned one, or drop");
+	if (o->program && o->filter.drop)
+		compile_error(c, "program and drop exclude each other");
+	if (compile_boolean(c, "direct_action", &o->filter.direct_action) && o->filter.drop)
+		compile_error(c, "direct_action belongs to a program");
 }
 
 static void compile_result(const struct compile *c, struct filter_op *o)
@@ -191,7 +196,7 @@ static void compile_result(const struct compile *c, struct filter_op *o)
 		compile_error(c, "redirect and mirror exclude each other");
 	o->target = redirect ? redirect : mirror;
 	o->filter.mirror = mirror;
-	if (!classid && !o->target && !o->program)
+	if (!classid && !o->target && !o->program && !o->filter.drop)
 		compile_error(c, "say what becomes of the packets: classid, redirect or mirror");
 }
 

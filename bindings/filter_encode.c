@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/pkt_cls.h>
 #include <linux/tc_act/tc_mirred.h>
 #include <netlink/attr.h>
@@ -105,6 +106,33 @@ static void get_selector(struct filter *f, const struct nlattr *attr)
 			};
 }
 
+/* One that drops has its program with it: a kernel may lack the action `gact`. */
+static const struct sock_filter drop_all = { .code = BPF_RET | BPF_K, .k = TC_ACT_SHOT };
+
+static int put_program(struct nl_msg *msg, const struct filter *f)
+{
+	int ret;
+
+	if (f->drop) {
+		ret = nla_put_u16(msg, TCA_BPF_OPS_LEN, 1);
+		ret |= nla_put(msg, TCA_BPF_OPS, sizeof(drop_all), &drop_all);
+	} else {
+		ret = nla_put_u32(msg, TCA_BPF_FD, (uint32_t)f->program_fd);
+		ret |= nla_put_string(msg, TCA_BPF_NAME, f->program_name);
+	}
+	return ret | nla_put_u32(msg, TCA_BPF_FLAGS, f->direct_action ? TCA_BPF_FLAG_ACT_DIRECT : 0);
+}
+
+static void get_program(struct filter *f, struct nlattr **tb)
+{
+	const struct nlattr *ops = tb[TCA_BPF_OPS];
+
+	f->program_name = tb[TCA_BPF_NAME] ? nla_get_string(tb[TCA_BPF_NAME]) : "";
+	f->direct_action = tb[TCA_BPF_FLAGS] && nla_get_u32(tb[TCA_BPF_FLAGS]) & TCA_BPF_FLAG_ACT_DIRECT;
+	f->drop = f->direct_action && ops && nla_len(ops) == sizeof(drop_all) &&
+		  memcmp(nla_data(ops), &drop_all, sizeof(drop_all)) == 0;
+}
+
 int filter_put(struct nl_msg *msg, const char *kind, const struct filter *f)
 {
 	const struct layout *at = find_layout(kind);
@@ -117,11 +145,8 @@ int filter_put(struct nl_msg *msg, const char *kind, const struct filter *f)
 		ret |= nla_put_u32(msg, at->classid, f->classid);
 	if (strcmp(kind, "u32") == 0)
 		ret |= put_selector(msg, f);
-	if (strcmp(kind, "bpf") == 0) {
-		ret |= nla_put_u32(msg, TCA_BPF_FD, (uint32_t)f->program_fd);
-		ret |= nla_put_string(msg, TCA_BPF_NAME, f->program_name);
-		ret |= nla_put_u32(msg, TCA_BPF_FLAGS, f->direct_action ? TCA_BPF_FLAG_ACT_DIRECT : 0);
-	}
+	if (strcmp(kind, "bpf") == 0)
+		ret |= put_program(msg, f);
 	if (f->target)
 		ret |= put_action(msg, at->actions, f);
 	nla_nest_end(msg, options);
@@ -142,10 +167,7 @@ int filter_get(struct filter *f, const char *kind, struct nlattr *options)
 		get_action(f, tb[at->actions]);
 	if (strcmp(kind, "u32") == 0 && tb[TCA_U32_SEL])
 		get_selector(f, tb[TCA_U32_SEL]);
-	if (strcmp(kind, "bpf") == 0) {
-		f->program_name = tb[TCA_BPF_NAME] ? nla_get_string(tb[TCA_BPF_NAME]) : "";
-		f->direct_action = tb[TCA_BPF_FLAGS] &&
-				   nla_get_u32(tb[TCA_BPF_FLAGS]) & TCA_BPF_FLAG_ACT_DIRECT;
-	}
+	if (strcmp(kind, "bpf") == 0)
+		get_program(f, tb);
 	return 0;
 }

@@ -25,6 +25,7 @@ struct filter {
 	int program_fd;		/* bpf */
 	const char *program_name;
 	bool direct_action;	/* bpf: what the program returns is done with the packet */
+	bool drop;		/* bpf: every packet goes, with no program; sets direct_action */
 };
 
 /* Adds TCA_OPTIONS of a filter of `kind`: u32, matchall or bpf. 0 or negative. */

@@ -144,6 +144,15 @@ local function test_bpf()
   tap.eq({ list[1].kind, list[1].name, list[1].direct_action }, { "bpf", program:match "[^/]*$", true }, "read back")
   tap.eq(select(3, filter.add(here { parent = "ingress", kind = "bpf", program = dir .. "/none" })), "ENOENT",
     "no such program")
+  assert(filter.delete(here { parent = "ingress" }))
+  tap.ok(filter.add(here { parent = "ingress", kind = "bpf", drop = true, priority = 4 }), "what drops every packet")
+  tap.like(tc "filter show dev c0 ingress", "pref 4 bpf .*direct%-action.*'1,6 0 0 2'", "tc agrees")
+  list = filter.list(here { parent = "ingress" })
+  tap.eq({ #list, list[1].drop }, { 1, true }, "read back")
+  for _, bad in ipairs { { program = "x" }, { kind = "u32" }, { direct_action = false } } do
+    bad.parent, bad.kind, bad.drop = "ingress", bad.kind or "bpf", true
+    tap.ok(not pcall(filter.add, here(bad)), "and what excludes it")
+  end
   assert(qdisc.delete(here { kind = "clsact" }))
   switch:kill "TERM"
   switch:wait()

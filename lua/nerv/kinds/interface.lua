@@ -64,7 +64,8 @@ end
 local function adjust(p, have, node)
   local master = link_kind.ifname(p.master.p, node)
   local steps = { { mtu = p.mtu ~= have.mtu and p.mtu or nil }, { mac = p.mac ~= have.mac and p.mac or nil },
-    { master = master ~= have.master and master or nil }, { up = p.up ~= have.up and p.up or nil } }
+    { master = master ~= have.master and master or nil },
+    { bridge_port = master ~= have.master and link_kind.PORT or nil }, { up = p.up ~= have.up and p.up or nil } }
   for _, step in ipairs(steps) do
     if next(step) then
       step.name = p.name

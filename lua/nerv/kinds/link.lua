@@ -145,6 +145,38 @@ local function disable_ipv6(ops, e)
     name = ("net.ipv6.conf.%s.disable_ipv6"):format(e.name:gsub("%.", "/")) } }
 end
 
+-- What is addressed to a bridge's own interface goes no further: it has no IPv6, but the node would hear broadcasts
+-- there, and answer ARP and IPv4 for any address that it has.
+-- @param lost what is_deaf() said of it, when it was deaf once
+local function deafen(ops, name, lost)
+  if lost == "hook" then ops[#ops + 1] = { "qdisc.delete", { link = name, kind = "ingress" } } end
+  ops[#ops + 1] = { "qdisc.add", { link = name, kind = "ingress" } }
+  ops[#ops + 1] = { "filter.add", { link = name, parent = "ingress", priority = 1, kind = "bpf", drop = true } }
+end
+
+-- Whether a bridge is; else nil and what there is of it: nothing, or "hook".
+local function is_deaf(snapshot, name)
+  local filters = snapshot:filters(nil, name)
+  if #filters == 1 and filters[1].drop then return true end
+  for _, have in ipairs(snapshot:qdiscs(nil, name)) do
+    if have.kind == "ingress" then return nil, "hook" end
+  end
+  return nil, "nothing"
+end
+
+-- Frames to the link-local group addresses (IEEE 802.1D, 7.12.6) would be the node's to hear on the port itself: they
+-- are forwarded like others. Bit 0 is the spanning tree's, which the bridge sees to; the kernel keeps bit 1.
+local LINK_LOCAL <const> = 0xfffc
+
+--- What a port of a bridge in the node's namespace is told when it has become one.
+M.PORT = { group_fwd_mask = LINK_LOCAL }
+
+local function guard_port(ops, e)
+  if e.master and e.master ~= "" and not e.netns then
+    ops[#ops + 1] = { "link.set", { name = e.name, bridge_port = M.PORT } }
+  end
+end
+
 local function bring_up(ops, e)
   if e.up then ops[#ops + 1] = { "link.set", { name = e.name, netns = e.netns, up = true } } end
 end
@@ -184,6 +216,8 @@ function M.create(p, node)
     if far.master then
       ops[#ops + 1] = { "link.set", { name = far.name, netns = far.netns, master = far.master } }
     end
+    guard_port(ops, near)
+    guard_port(ops, far)
     bring_up(ops, near)
     bring_up(ops, far)
     return ops
@@ -201,13 +235,18 @@ function M.create(p, node)
   -- A bridge takes the least MTU of its ports until it has been told one, which must be another than it has.
   if first_mtu ~= p.mtu then ops[#ops + 1] = { "link.set", { name = name, netns = ns, mtu = p.mtu } } end
   if not ns then disable_ipv6(ops, e) end
+  if not ns and p.kind == "bridge" then deafen(ops, name) end
+  guard_port(ops, e)
   bring_up(ops, e)
   return ops
 end
 
 -- One that is down may be what an agent left that died before it turned IPv6 off.
 local function change_end(ops, old, new)
-  if new.up and not old.up and not new.netns then disable_ipv6(ops, new) end
+  if new.up and not old.up and not new.netns then
+    disable_ipv6(ops, new)
+    if old.master == new.master then guard_port(ops, new) end
+  end
   local set = { name = new.name, netns = new.netns }
   local differs = false
   for _, field in ipairs { "mac", "mtu", "up" } do
@@ -217,6 +256,7 @@ local function change_end(ops, old, new)
   end
   if old.master ~= new.master then set.master, differs = new.master or "", true end
   if differs then ops[#ops + 1] = { "link.set", set } end
+  if set.master then guard_port(ops, new) end
   -- Then the kernel has IPv6 on it anew.
   if not new.netns and (old.mtu or IPV6_MTU) < IPV6_MTU then disable_ipv6(ops, new) end
 end
@@ -230,6 +270,7 @@ function M.change(old, new, node)
     change_end(ops, old_far, far)
     return ops
   end
+  if old.drifted then deafen(ops, M.ifname(new, node), old.drifted) end
   change_end(ops, single_end(old, node), single_end(new, node))
   if old.stp ~= new.stp then
     ops[#ops + 1] = { "link.set", { name = M.ifname(new, node), netns = path_of(new.netns, node),
@@ -299,6 +340,10 @@ function M.read(p, snapshot, node)
   local e = read_end(wanted, snapshot:link(place.netns, place.name), p.master)
   if not e then return nil end
   result.mac, result.mtu, result.up, result.master = e.mac, e.mtu, e.up, e.master
+  if p.kind == "bridge" and not place.netns then
+    local deaf, lost = is_deaf(snapshot, place.name)
+    if not deaf then result.drifted = lost end
+  end
   return result
 end
 

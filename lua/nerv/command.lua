@@ -308,6 +308,15 @@ function M.is_command(line)
   return lab.active() and variable == nil and M.find_endpoint(first) ~= nil
 end
 
+-- A lab of this shell alone takes along what a command has just made: who types one command expects it to last.
+local function tell_of_end()
+  lab.farewell = lab.farewell or function(what)
+    if what.ends and what.networks > 0 then
+      runtime.log("nervsh: the lab has ended, and its networks with it; nervsh --keep leaves a lab running")
+    end
+  end
+end
+
 --- Runs a command whose words are known.
 -- @tparam string first the command's name, or an endpoint's
 -- @tparam table list the other words
@@ -320,6 +329,7 @@ function M.run_words(first, list, text_from, take)
   if spec then
     local values = arguments(spec, list, text_from or function(i) return words.join(list, i) end)
     local result, problem, status = spec.run(values)
+    if spec.options.dry_run and not values.dry_run then tell_of_end() end
     local text = text_of(spec, values, result)
     if text ~= "" then (take or put)(text) end
     if not problem then return status or 0 end

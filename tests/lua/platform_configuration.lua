@@ -50,7 +50,8 @@ tap.eq(text.read("local t = {} for i = 1, 3 do t['h' .. i] = { i = i } end retur
 for source, message in pairs {
   ["return {"] = "^x:1: ", ["return os"] = "^x: there is no global 'os' here", ["y = 1"] = "^x: a global 'y' is set",
   ["return 1"] = "^x: it returns no table, but number",
-  ["return setmetatable({}, {})"] = "^x: there is no global 'setmetatable'", ["local t = nil return t.x"] = "^x:1: attempt to index", ["\27Lua"] = "^x: attempt to load a binary chunk",
+  ["return setmetatable({}, {})"] = "^x: there is no global 'setmetatable'",
+  ["local t = nil return t.x"] = "^x:1: attempt to index", ["\27Lua"] = "^x: attempt to load a binary chunk",
   ["while true do end"] = "^x: it ran for longer than it may",
 } do
   local value, problem = text.read(source, "x")

@@ -117,6 +117,23 @@ local r = gone:wait()
 tap.ok(r.exit == 1 and r.stderr == "nervsh: log: the agent of node pm1 has ended\n", "or the agent ends", r)
 tap.eventually(10, function() return require("nerv.protocol").call(lab.socket "pm1", { call = "hello" }) end)
 
+-- a lab of one command
+local alone <const> = system.state()
+local ended = system.nervsh({ "create", "blue", "bridge" }, { env = alone.env })
+tap.eq({ ended.exit, ended.stderr }, { 0, "nervsh: the lab has ended, and its networks with it; nervsh --keep leaves a lab running\n" },
+  "one command in a lab of its own: what becomes of it")
+tap.eq(system.nervsh({ "plan", "create", "blue", "bridge" }, { env = alone.env }).stderr, "", "a plan makes nothing")
+ended = system.nervsh({ "--keep", "create", "blue", "bridge" }, { env = alone.env })
+tap.eq({ ended.exit, ended.stderr }, { 0, "" }, "one that is kept")
+ended = system.nervsh({ "-c", "delete blue", "-c", "net -f json" }, { env = alone.env })
+tap.eq({ ended.exit, ended.stdout, ended.stderr }, { 0, "[]\n", "" }, "is there for the next one")
+local context <const> = require "nerv.context"
+local kept <const> = context.run_dir(context.read_instance(alone.path)) .. "/agent.sock"
+local agent <const> = process.adopt(require("nerv.protocol").call(kept, { call = "hello" }).pid)
+agent:kill "TERM"
+agent:wait(10)
+require("nerv.instance").clean(alone.path)
+
 -- nobody reads any more
 for _, line in ipairs { "watch -n 0.05 ep", "h1 sh -c 'while true; do echo x; sleep 0.05; done'" } do
   local head = timeout(10, process.run, { argv = { "/bin/sh", "-c", ("%s -c \"%s\" | head -n 1"):format(process.exe(), line) } })

@@ -22,11 +22,11 @@ local file <const> = require "nerv.file"
 local lab <const> = require "nerv.lab"
 local options <const> = require "nerv.options"
 local put <const> = require "nerv.put"
-local records <const> = require "nerv.records"
+local records <const> = require "nerv.command.records"
 local registry <const> = require "nerv.registry"
 local runtime <const> = require "nerv.runtime"
 local suggest <const> = require "nerv.suggest"
-local words <const> = require "nerv.words"
+local words <const> = require "nerv.command.words"
 
 local M = {}
 

@@ -11,7 +11,7 @@ local draft <const> = require "nerv.draft"
 local endpoint_draft <const> = require "nerv.endpoint_draft"
 local json <const> = require "nerv.json"
 local lab <const> = require "nerv.lab"
-local live <const> = require "nerv.live"
+local live <const> = require "nerv.prompt.live"
 local options <const> = require "nerv.options"
 local protocol <const> = require "nerv.protocol"
 

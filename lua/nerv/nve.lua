@@ -6,7 +6,7 @@
 local api <const> = require "nerv.api"
 local registry <const> = require "nerv.registry"
 local cidr <const> = require "nerv.cidr"
-local live <const> = require "nerv.live"
+local live <const> = require "nerv.prompt.live"
 local suggest <const> = require "nerv.suggest"
 local file <const> = require "nerv.file"
 local stream <const> = require "nerv.stream"

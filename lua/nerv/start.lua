@@ -34,7 +34,7 @@ local registry <const> = require "nerv.registry"
 local globals <const> = {
   network = "nerv.network", node = "nerv.node", testbed = "nerv.testbed",
   archetype = "nerv.archetype", nve = "nerv.nve", json = "nerv.json", help = "nerv.help",
-  cidr = "nerv.cidr", lab = "nerv.lab", show = "nerv.show", command = "nerv.command", kinds = "nerv.kinds",
+  cidr = "nerv.cidr", lab = "nerv.lab", show = "nerv.prompt.show", command = "nerv.command", kinds = "nerv.kinds",
   configuration = "nerv.configuration",
 }
 for _, name in ipairs(registry.modules()) do
@@ -119,5 +119,5 @@ elseif arg[0] or (nothing_else and not options.interactive and not terminal.ther
   run_text(text, name, table.unpack(arg))
 end
 if options.interactive or (nothing_else and terminal.there()) then
-  require("nerv.repl").run()
+  require("nerv.prompt.repl").run()
 end

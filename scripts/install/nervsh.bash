@@ -13,7 +13,7 @@ _nervsh_lines() {
 		local text = os.getenv "NERVSH_LINE"
 		local lab = require "nerv.lab"
 		if lab.present() then lab.connection() end
-		local found = require("nerv.complete_line").complete(text, function() end)
+		local found = require("nerv.prompt.complete_line").complete(text, function() end)
 		local answer = found and found:answer()
 		for _, word in ipairs(answer and answer.words or {}) do print(text:sub(1, answer.start - 1) .. word) end
 	' 2>/dev/null

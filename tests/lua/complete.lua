@@ -1,7 +1,7 @@
 -- Completion without a lab: names, fields, methods, options of the call at hand, values by type, files, commands.
 local tap <const> = require "tap"
-local complete <const> = require "nerv.complete"
-local candidates <const> = require "nerv.candidates"
+local complete <const> = require "nerv.prompt.complete"
+local candidates <const> = require "nerv.prompt.candidates"
 
 -- The words for the end of a text, joined; the place where they begin.
 local function words(text, before)

@@ -1,8 +1,8 @@
 -- Command lines without a lab: words and quotes, options, types, records in three formats, the same from Lua.
 local tap <const> = require "tap"
 local command <const> = require "nerv.command"
-local records <const> = require "nerv.records"
-local words <const> = require "nerv.words"
+local records <const> = require "nerv.command.records"
+local words <const> = require "nerv.command.words"
 
 for line, want in pairs {
   [""] = {}, ["  a  b "] = { "a", "b" }, ["sh -c 'exit 7'"] = { "sh", "-c", "exit 7" }, [ [[a"b c"d]] ] = { "ab cd" },

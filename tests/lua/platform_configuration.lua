@@ -1,6 +1,6 @@
 -- Configurations as text, without a lab: order, quoting, what a file may not do; words that set options.
 local tap <const> = require "tap"
-local assignment <const> = require "nerv.assignment"
+local assignment <const> = require "nerv.command.assignment"
 local options <const> = require "nerv.options"
 local text <const> = require "nerv.configuration.text"
 

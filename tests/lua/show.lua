@@ -1,7 +1,7 @@
 -- Values as text: what is exact, what fits, what is cut.
 local tap <const> = require "tap"
-local show <const> = require "nerv.show"
-local literal <const> = require "nerv.literal"
+local show <const> = require "nerv.prompt.show"
+local literal <const> = require "nerv.prompt.literal"
 
 local function is(value, want, text, options) tap.eq(show.text(value, options), want .. "\n", text) end
 

@@ -1,8 +1,8 @@
 -- `add`: endpoints.
-local assignment <const> = require "nerv.assignment"
-local live <const> = require "nerv.live"
-local inspect <const> = require "nerv.inspect"
-local operations <const> = require "nerv.operations"
+local assignment <const> = require "nerv.command.assignment"
+local live <const> = require "nerv.prompt.live"
+local inspect <const> = require "nerv.command.inspect"
+local operations <const> = require "nerv.command.operations"
 local options <const> = require "nerv.options"
 
 -- One for each name, all with the same options.

@@ -1,8 +1,8 @@
 -- `apply`: the system as a file says.
 local configuration <const> = require "nerv.configuration"
-local operations <const> = require "nerv.operations"
+local operations <const> = require "nerv.command.operations"
 local options <const> = require "nerv.options"
-local records <const> = require "nerv.records"
+local records <const> = require "nerv.command.records"
 
 local COLUMNS <const> = { "change", table.unpack(operations.COLUMNS) }
 

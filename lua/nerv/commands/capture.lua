@@ -5,7 +5,7 @@ local network <const> = require "nerv.network"
 local node <const> = require "nerv.node"
 local context <const> = require "nerv.context"
 local options <const> = require "nerv.options"
-local packet_text <const> = require "nerv.packet_text"
+local packet_text <const> = require "nerv.command.packet_text"
 
 local function class_of(value)
   local meta = getmetatable(value)

@@ -1,8 +1,8 @@
 -- `create`: a network.
-local assignment <const> = require "nerv.assignment"
+local assignment <const> = require "nerv.command.assignment"
 local archetypes <const> = require "nerv.archetype"
 local network <const> = require "nerv.network"
-local operations <const> = require "nerv.operations"
+local operations <const> = require "nerv.command.operations"
 
 local LIST <const> = { "name", "archetype", "home", "state" }
 

@@ -2,7 +2,8 @@
 local command <const> = require "nerv.command"
 local context <const> = require "nerv.context"
 local network <const> = require "nerv.network"
-local operations <const> = require "nerv.operations"
+local operations <const> = require "nerv.command.operations"
+local records <const> = require "nerv.command.records"
 local testbed <const> = require "nerv.testbed"
 
 -- What the words name: networks, and endpoints by their network.
@@ -32,7 +33,7 @@ return {
     text = "networks and endpoints" } },
   options = { dry_run = operations.DRY_RUN },
   columns = operations.COLUMNS,
-  render = function(rows, a) return a.dry_run and require("nerv.records").text(operations.COLUMNS, rows) or "" end,
+  render = function(rows, a) return a.dry_run and records.text(operations.COLUMNS, rows) or "" end,
   example = "delete h1 h2",
   run = function(a)
     if #a.names == 0 then return nil, "the name of a network or an endpoint is expected" end

@@ -1,5 +1,5 @@
 -- `dump`: everything of networks and endpoints.
-local inspect <const> = require "nerv.inspect"
+local inspect <const> = require "nerv.command.inspect"
 
 return {
   name = "dump", text = "show networks and their endpoints in detail",

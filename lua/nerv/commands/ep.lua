@@ -1,5 +1,5 @@
 -- `ep`: the endpoints.
-local inspect <const> = require "nerv.inspect"
+local inspect <const> = require "nerv.command.inspect"
 
 local function list(network)
   local rows = {}
@@ -17,7 +17,7 @@ return {
   columns = function(a) return a.endpoint and inspect.ENDPOINT or inspect.LINE end,
   render = function(rows, a)
     if a.endpoint then return inspect.text("endpoint", inspect.ENDPOINT, rows) end
-    return require("nerv.records").text(inspect.LINE, rows)
+    return require("nerv.command.records").text(inspect.LINE, rows)
   end,
   example = "ep blue -f csv",
   run = function(a)

@@ -1,6 +1,6 @@
 -- `graph`: a picture of the lab.
 local file <const> = require "nerv.file"
-local graph <const> = require "nerv.graph"
+local graph <const> = require "nerv.command.graph"
 
 return {
   name = "graph", text = "draw nodes, networks and endpoints, in graphviz's DOT or as SVG",

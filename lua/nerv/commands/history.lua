@@ -24,7 +24,7 @@ return {
   end,
   example = "history",
   run = function(a)
-    local session = require("nerv.repl").session()
+    local session = require("nerv.prompt.repl").session()
     if a.action ~= "save" then
       if a.file then return nil, "list takes no file; 'history save FILE' saves" end
       local rows = {}

@@ -1,5 +1,5 @@
 -- `iperf`: throughput between two endpoints.
-local traffic <const> = require "nerv.traffic"
+local traffic <const> = require "nerv.command.traffic"
 
 local function speed(bits)
   for _, unit in ipairs { { 1e9, "G" }, { 1e6, "M" }, { 1e3, "k" } } do

@@ -1,5 +1,5 @@
 -- `links`: the interfaces of the endpoints.
-local inspect <const> = require "nerv.inspect"
+local inspect <const> = require "nerv.command.inspect"
 
 return {
   name = "links", text = "list the endpoints' interfaces as the nodes have them: bridge, state, MTU",

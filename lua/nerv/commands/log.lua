@@ -1,5 +1,5 @@
 -- `log`: what agents and services say.
-local log <const> = require "nerv.log"
+local log <const> = require "nerv.command.log"
 local put <const> = require "nerv.put"
 
 -- Lines with the name of their log before them, where there are several.

@@ -1,5 +1,5 @@
 -- `net`: the networks.
-local inspect <const> = require "nerv.inspect"
+local inspect <const> = require "nerv.command.inspect"
 
 local LIST <const> = { "name", "archetype", "home", "nodes", "endpoints", "state" }
 
@@ -19,7 +19,7 @@ return {
   columns = function(a) return a.action == "show" and inspect.NETWORK or LIST end,
   render = function(rows, a)
     if a.action == "show" then return inspect.text("network", inspect.NETWORK, rows) end
-    return require("nerv.records").text(LIST, rows)
+    return require("nerv.command.records").text(LIST, rows)
   end,
   example = "net list -f json",
   run = function(a)

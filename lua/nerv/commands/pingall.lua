@@ -1,5 +1,5 @@
 -- `pingall`: who reaches whom.
-local traffic <const> = require "nerv.traffic"
+local traffic <const> = require "nerv.command.traffic"
 
 local function all_pairs(groups)
   local list = {}

@@ -1,6 +1,6 @@
 -- `pingpair`: two endpoints ping each other.
-local inspect <const> = require "nerv.inspect"
-local traffic <const> = require "nerv.traffic"
+local inspect <const> = require "nerv.command.inspect"
+local traffic <const> = require "nerv.command.traffic"
 
 return {
   name = "pingpair", text = "let two endpoints ping each other; fails when one does not answer",

@@ -1,6 +1,6 @@
 -- `source`: a file of lines as they would be typed.
 local file <const> = require "nerv.file"
-local line <const> = require "nerv.line"
+local line <const> = require "nerv.prompt.line"
 
 -- The next piece from line number `at` on: a command, or Lua, which may go on over several lines.
 -- @return the text, nil at the end, and the number of the line behind it

@@ -1,5 +1,5 @@
 -- `time`: how long a command or a piece of Lua takes.
-local line <const> = require "nerv.line"
+local line <const> = require "nerv.prompt.line"
 local runtime <const> = require "nerv.runtime"
 
 return {

@@ -1,13 +1,14 @@
 -- `update`: options of a network or an endpoint, in place.
 local archetypes <const> = require "nerv.archetype"
-local assignment <const> = require "nerv.assignment"
+local assignment <const> = require "nerv.command.assignment"
 local command <const> = require "nerv.command"
 local context <const> = require "nerv.context"
 local draft <const> = require "nerv.draft"
 local lab <const> = require "nerv.lab"
-local live <const> = require "nerv.live"
+local live <const> = require "nerv.prompt.live"
 local network <const> = require "nerv.network"
-local operations <const> = require "nerv.operations"
+local operations <const> = require "nerv.command.operations"
+local records <const> = require "nerv.command.records"
 local options <const> = require "nerv.options"
 
 -- The archetype that a network has, or is to have.
@@ -64,7 +65,7 @@ return {
       text = "OPTION=VALUE ..., archetype=NAME, home=NODE; OPTION= takes it away" } },
   options = { dry_run = operations.DRY_RUN },
   columns = operations.COLUMNS,
-  render = function(rows, a) return a.dry_run and require("nerv.records").text(operations.COLUMNS, rows) or "" end,
+  render = function(rows, a) return a.dry_run and records.text(operations.COLUMNS, rows) or "" end,
   example = "update blue mtu=1400",
   run = function(a)
     local names, given = assignment.split(a.options)

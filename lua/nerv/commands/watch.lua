@@ -1,7 +1,7 @@
 -- `watch`: a command again and again, on a screen of its own.
 local command <const> = require "nerv.command"
 local lab <const> = require "nerv.lab"
-local line <const> = require "nerv.line"
+local line <const> = require "nerv.prompt.line"
 local put <const> = require "nerv.put"
 local runtime <const> = require "nerv.runtime"
 local task <const> = require "nerv.task"

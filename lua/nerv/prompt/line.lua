@@ -1,8 +1,8 @@
 --- A line as it is typed at the prompt: a command, or Lua: an expression first, then a statement.
 local command <const> = require "nerv.command"
 local lab <const> = require "nerv.lab"
-local literal <const> = require "nerv.literal"
-local show <const> = require "nerv.show"
+local literal <const> = require "nerv.prompt.literal"
+local show <const> = require "nerv.prompt.show"
 local suggest <const> = require "nerv.suggest"
 
 local M = {}

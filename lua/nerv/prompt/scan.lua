@@ -1,7 +1,7 @@
 --- Reads Lua text up to the cursor: its tokens, and the brackets that are open there.
 --
 -- The text may be anything; what is no Lua is skipped.
-local literal <const> = require "nerv.literal"
+local literal <const> = require "nerv.prompt.literal"
 
 local M = {}
 

@@ -1,5 +1,5 @@
 --- Records for people and for programs: a table with aligned columns, JSON, or CSV (RFC 4180).
-local columns_of <const> = require "nerv.columns"
+local columns_of <const> = require "nerv.command.columns"
 local json <const> = require "nerv.json"
 
 local M = {}

@@ -1,6 +1,6 @@
 --- Errors as the prompt tells them: the message, then the user's own lines that led to it.
-local live <const> = require "nerv.live"
-local literal <const> = require "nerv.literal"
+local live <const> = require "nerv.prompt.live"
+local literal <const> = require "nerv.prompt.literal"
 
 local M = {}
 

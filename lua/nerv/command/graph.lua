@@ -1,6 +1,6 @@
 --- A picture of the lab in the language DOT of graphviz: a box for each node, in it the networks' bridges, their
 -- endpoints, and the NVE that joins them to the other nodes.
-local inspect <const> = require "nerv.inspect"
+local inspect <const> = require "nerv.command.inspect"
 local network <const> = require "nerv.network"
 local node <const> = require "nerv.node"
 local process <const> = require "nerv.process"

@@ -3,8 +3,8 @@
 -- At the prompt a value is cut where the terminal's height ends, and says how much is left; show.all shows
 -- all of it. What is cut is never built.
 local api <const> = require "nerv.api"
-local columns_of <const> = require "nerv.columns"
-local literal <const> = require "nerv.literal"
+local columns_of <const> = require "nerv.command.columns"
+local literal <const> = require "nerv.prompt.literal"
 local registry <const> = require "nerv.registry"
 local terminal <const> = require "nerv.terminal"
 

@@ -1,6 +1,6 @@
 --- Candidates of a completion: what fits, how it goes on, and how a list of it looks.
-local literal <const> = require "nerv.literal"
-local live <const> = require "nerv.live"
+local literal <const> = require "nerv.prompt.literal"
+local live <const> = require "nerv.prompt.live"
 
 local M = {}
 

@@ -1,5 +1,5 @@
 --- Texts in aligned columns. The first of the lines is the heading.
-local literal <const> = require "nerv.literal"
+local literal <const> = require "nerv.prompt.literal"
 
 local M = {}
 local width <const> = literal.width

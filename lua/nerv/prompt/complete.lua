@@ -11,14 +11,14 @@
 --   members function(object, argument) that returns what is known of its fields: name -> { class =, value =,
 --           members = }; `argument` is that of the call that would give the object, where there is no object yet
 -- None of them may wait.
-local candidates <const> = require "nerv.candidates"
+local candidates <const> = require "nerv.prompt.candidates"
 local command <const> = require "nerv.command"
-local line <const> = require "nerv.complete_line"
+local line <const> = require "nerv.prompt.complete_line"
 local context <const> = require "nerv.context"
-local literal <const> = require "nerv.literal"
-local live <const> = require "nerv.live"
+local literal <const> = require "nerv.prompt.literal"
+local live <const> = require "nerv.prompt.live"
 local registry <const> = require "nerv.registry"
-local scan <const> = require "nerv.scan"
+local scan <const> = require "nerv.prompt.scan"
 
 local M = {}
 

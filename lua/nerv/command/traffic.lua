@@ -1,6 +1,6 @@
 --- Measurements between endpoints: who reaches whom, and how fast.
 local attachment <const> = require "nerv.attachment"
-local inspect <const> = require "nerv.inspect"
+local inspect <const> = require "nerv.command.inspect"
 local json <const> = require "nerv.json"
 local progress <const> = require "nerv.progress"
 local task <const> = require "nerv.task"

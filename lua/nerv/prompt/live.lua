@@ -4,7 +4,7 @@ local archetypes <const> = require "nerv.archetype"
 local file <const> = require "nerv.file"
 local lab <const> = require "nerv.lab"
 local json <const> = require "nerv.json"
-local literal <const> = require "nerv.literal"
+local literal <const> = require "nerv.prompt.literal"
 local paths <const> = require "nerv.paths"
 local registry <const> = require "nerv.registry"
 

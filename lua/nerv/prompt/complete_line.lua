@@ -1,8 +1,8 @@
 --- Completion of command lines: their words by the types of the commands' arguments.
-local candidates <const> = require "nerv.candidates"
+local candidates <const> = require "nerv.prompt.candidates"
 local command <const> = require "nerv.command"
-local live <const> = require "nerv.live"
-local words <const> = require "nerv.words"
+local live <const> = require "nerv.prompt.live"
+local words <const> = require "nerv.command.words"
 
 local M = {}
 

@@ -32,6 +32,8 @@ static const struct choice choices[] = {
 	{ 0, "lab", NULL, FLAG, "lab", "(with --agent) end when the last shell leaves" },
 	{ 0, "temporary", NULL, FLAG, "temporary",
 	  "(with --agent) remove everything that was made when ending" },
+	{ 0, "restore", NULL, FLAG, "restore",
+	  "(with --agent) put the last good copy of the node's own database in its place" },
 	{ 0, "keep", NULL, FLAG, "keep", "leave the lab running when the shell ends" },
 	{ 0, "db", "REMOTE", VALUE, "db",
 	  "use this database: unix:PATH, tcp:ADDRESS:PORT or ssl:ADDRESS:PORT" },

@@ -9,12 +9,12 @@ local calls <const> = require "nerv.agent.calls"
 local config <const> = require "nerv.config"
 local context <const> = require "nerv.context"
 local cgroup <const> = require "nerv.cgroup"
+local database <const> = require "nerv.agent.database"
 local desired <const> = require "nerv.desired"
 local driver <const> = require "nerv.driver"
 local engine <const> = require "nerv.engine"
 local file <const> = require "nerv.file"
 local instance <const> = require "nerv.instance"
-local json <const> = require "nerv.json"
 local notify <const> = require "nerv.notify"
 local process <const> = require "nerv.process"
 local protocol <const> = require "nerv.protocol"
@@ -39,49 +39,6 @@ local CLOSE_LIMIT <const> = 10
 
 local function log(text)
   runtime.log(("%s %s"):format(os.date("!%Y-%m-%dT%H:%M:%SZ"), text))
-end
-
-local function database_tool(...)
-  local result, message, code = process.run { argv = { "ovsdb-tool", ... } }
-  if not result then return nil, message, code end
-  if result.exit ~= 0 then return nil, "ovsdb-tool: " .. result.stderr:match("[^\n]*"), "EXIT" end
-  return result.stdout
-end
-
--- A file of our schema: a new one, or one of a former version brought up to this one.
-local function make_database(db_file, schema_file)
-  local schema <const> = require "nerv.schema"
-  file.write(schema_file, (json.encode(schema)))
-  if not file.stat(db_file) then return database_tool("create", db_file, schema_file) end
-  local version, message, code = database_tool("db-version", db_file)
-  if not version then return nil, message, code end
-  if version:match("%S+") == schema.version then return true end
-  log(("the database's schema goes from version %s to %s"):format(version:match("%S+"), schema.version))
-  return database_tool("convert", db_file, schema_file)
-end
-
--- The database of a node that was given none: an ovsdb-server of its own, under the supervisor.
-local function start_database(agent)
-  local inst = agent.instance
-  local db_file, socket = inst.state_dir .. "/nerv.db", inst.run_dir .. "/db.sock"
-  agent.remote = "unix:" .. socket
-  local made, why, errno = make_database(db_file, inst.state_dir .. "/nerv.ovsschema")
-  if not made then return nil, why, errno end
-  local argv = { "ovsdb-server", "--remote=punix:" .. socket, "--unixctl=" .. inst.run_dir .. "/db.ctl",
-    "--no-chdir", "-vconsole:warn", "-vsyslog:off", "-vfile:off" }
-  if context.options.share then
-    local host, port = protocol.host_port(context.options.share)
-    if not host then return nil, port, "EINVAL" end
-    local tls = config.tls()
-    argv[#argv + 1] = ("--remote=pssl:%d:%s"):format(port, host:find(":", 1, true) and "[" .. host .. "]" or host)
-    table.move({ "--ca-cert=" .. tls.ca, "--certificate=" .. tls.certificate, "--private-key=" .. tls.key }, 1, 3,
-      #argv + 1, argv)
-  end
-  argv[#argv + 1] = db_file
-  local good, message, code = agent.node.supervisor:start { id = "agent", name = "database", kind = "agent",
-    ready = socket, stop = 5, argv = argv }
-  if not good then return nil, message, code end
-  return file.chmod(socket, 432)   -- for the agent's group; it obeys the umask
 end
 
 -- Answers shells on other machines.
@@ -197,12 +154,13 @@ end
 function M.run()
   config.load()
   local options = context.options
+  if options.restore then return database.restore() end
   local self = open(options)
   self.remote = options.db
   self.node = agent_node.new(self, log)
   self.node.supervisor = supervisor.new(self.node)
   local good, message = true, nil
-  if not self.remote then good, message = start_database(self) end
+  if not self.remote then good, message = database.start(self) end
   if not good then error("database: " .. message, 0) end
   self.state, message = state_module.connect(self.remote)
   if not self.state then error("database: " .. message, 0) end
@@ -218,6 +176,7 @@ function M.run()
   local handlers = calls(self)
   local children = { task.spawn(driver.run, self.state), task.spawn(heartbeat, self),
     task.spawn(protocol.serve, listener, handlers) }
+  if not options.db then children[#children + 1] = task.spawn(database.keep, self) end
   local far
   if options.listen then far, children[#children + 1] = listen_far(handlers) end
   local waiter = task.spawn(function() signals:next() end)

@@ -23,7 +23,7 @@ local BATCH <const> = 400
 
 --- @tparam table node what kinds need of the node: see agent.lua
 function M.new(node)
-  return setmetatable({ node = node, have = {}, owned = {}, claims = {}, foreign = {}, switches = {},
+  return setmetatable({ node = node, have = {}, owned = {}, claims = {}, foreign = {}, switches = {}, doubtful = {},
     sequence = 0 }, Engine)
 end
 
@@ -359,6 +359,35 @@ local function take_back(node, action, begin, index)
   batch.run(kind.remove(action.need.p, node))
 end
 
+-- An action that failed may have been done in part, or whole when only the answer did not come.
+function Engine:doubt(action) table.insert(self.doubtful, action) end
+
+-- Notes what the system has of the need of an action that failed.
+function Engine:look_again(action, snap)
+  local need, owner = action.need, action.owner
+  local entry = self.have[need.key]
+  local owners = entry and entry.owners or { [owner] = true }
+  local kind = kinds.get(need.kind)
+  local p = self:read(need, snap)
+  if entry then self:forget(entry.need) end
+  for name in pairs(p and owners or {}) do self:note(needs.make(need.kind, p, name), name) end
+  local debris = not p and kind.debris and kind.debris(need.p, snap, self.node)
+  if debris then batch.run(debris) end
+end
+
+--- Reads back what actions that failed were about, before anything is planned on it.
+-- @return true; or nil and a message while that cannot be told
+function Engine:settle()
+  if #self.doubtful == 0 then return true end
+  local snap = snapshot.new(self.node)
+  while #self.doubtful > 0 do
+    local good, message = pcall(self.look_again, self, self.doubtful[#self.doubtful], snap)
+    if not good then return nil, tostring(message) end
+    table.remove(self.doubtful)
+  end
+  return true
+end
+
 function Engine:apply_kernel(actions, first)
   local ops, last, last_op = self:gather(actions, first)
   for i = first, ops and last or 0 do
@@ -374,6 +403,9 @@ function Engine:apply_kernel(actions, first)
       task.breathe()
     elseif last_op[i] then
       take_back(self.node, actions[i], (last_op[i - 1] or 0) + 1, index)
+      for k = i, last do
+        if k == i or last_op[k] == last_op[i] then self:doubt(actions[k]) end
+      end
       return failure(actions[i], message, code)
     end
   end
@@ -398,6 +430,7 @@ function Engine:apply_call(actions, first)
   if #list > 0 then good, message, code, index = kind[action.verb](list, self.node) end
   local failed = not good and list[index or 1].at or last
   for i = first, failed - 1 do self:done(actions[i]) end
+  for i = failed, last - 1 do self:doubt(actions[i]) end
   if not good then return failure(actions[failed], message, code) end
   return last
 end

@@ -1,5 +1,6 @@
 --- What the system has now, read once for each namespace or switch and then looked up: for
 -- verification and for an agent that starts.
+local file <const> = require "nerv.file"
 local link <const> = require "nerv.link"
 local address <const> = require "nerv.address"
 local route <const> = require "nerv.route"
@@ -138,16 +139,25 @@ function Snapshot:sysctl(ns, name)
   return values[1]
 end
 
+--- The connection to a switch; nil when there is none.
+-- @raise when it is there and does not answer: what it holds is not known
 function Snapshot:switch(name)
   return self:once("switch", name, function()
-    local sw = self.node.open_switch(name)
+    local sw, message = self.node.open_switch(name)
+    if not sw and file.stat(("%s/%s.sock"):format(self.node.run_dir, name)) then error(message, 0) end
     return { sw = sw }
   end).sw
 end
 
 function Snapshot:switch_port(name, number)
   local sw = self:switch(name)
-  return sw and sw:port(number)
+  if not sw then return nil end
+  local index = self:once("ports", name, function()
+    local by_number = {}
+    for _, port in ipairs(assert(sw:ports())) do by_number[port.number] = port end
+    return by_number
+  end)
+  return index[number]
 end
 
 function Snapshot:entry(name, table_name, key)
@@ -155,7 +165,7 @@ function Snapshot:entry(name, table_name, key)
   if not sw then return nil end
   local index = self:once("entries " .. name, table_name, function()
     local by_key = {}
-    for _, e in ipairs(sw.tables[table_name]:dump()) do
+    for _, e in ipairs(assert(sw.tables[table_name]:dump())) do
       by_key[table.concat(e.key, ",")] = e
     end
     return by_key

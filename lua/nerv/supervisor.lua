@@ -22,7 +22,7 @@ local LOG_MOST <const> = 1 << 20
 local RELOAD_DELAY <const> = 0.05
 local BACKOFF_FIRST <const>, BACKOFF_MAX <const> = 0.2, 10
 -- So many times the last wait a service must have lived to be started again as if it had never died.
-local STEADY <const> = 10
+local STEADY <const> = 3
 
 --- @tparam table node see agent.lua: run_dir, cgroup, substitute(text), namespace_path(netns)
 function M.new(node)

@@ -52,7 +52,10 @@ function M.new(agent, log)
       task.spawn(agent.publish, agent)   -- a database that is stopped must not hold up who tells of it
     end
   end
-  function node.service_restarted(p) node.close_switch(p.name) end
+  function node.service_restarted(p)
+    node.close_switch(p.name)
+    agent:hurry()   -- what failed may have failed for want of it
+  end
   return node
 end
 

@@ -95,6 +95,8 @@ end
 
 --- The merged plan for a list of { owner, set }.
 function Worker:plan(wanted)
+  local settled, why = self.engine:settle()
+  if not settled then return nil, why end
   local plans = {}
   for i, one in ipairs(wanted) do
     local plan, message = self.engine:plan(one.owner, one.set)
@@ -213,7 +215,6 @@ function Worker:phase(change, due)
     table.move(listed, 1, #listed, #journal + 1, journal)
     good, message = self.engine:apply(plan[phase])
     if not good then
-      if due == "sweep" or due == "undo" then self:retry_later(wanted) end
       return "failed: " .. message
     end
     done[phase] = true
@@ -284,15 +285,37 @@ function Worker:retry_later(wanted)
   end
 end
 
+-- What a Change was about, when it is too late to fail: whoever waits for it does not wait for this node any more.
+local function retry_objects(self, change)
+  local list = {}
+  for _, object in ipairs(state_module.objects(change)) do
+    if object.table ~= "Node" then
+      list[#list + 1] = { owner = object.owner }
+    elseif object.owner == self.name then
+      list[#list + 1] = { owner = "node " .. self.name }
+      for _, net in ipairs(self.state:list "Network") do list[#list + 1] = { owner = net.name } end
+    end
+  end
+  self:retry_later(list)
+end
+
 --- The same, at once.
 function Worker:retry_now(owner)
   self.retries[owner] = { delay = RETRY_FIRST, at = runtime.now() }
 end
 
+--- All that is to be tried again is tried soon.
+function Worker:hurry()
+  for _, r in pairs(self.retries) do r.at, r.delay = runtime.now(), RETRY_FIRST end
+end
+
 local function retry(self)
   for owner, r in pairs(self.retries) do
     if runtime.now() >= r.at then
-      local good, message = self:exclusive(self.converge, { owner }, self.engine:has_foreign(owner))
+      local called, good, message = pcall(self.exclusive, self, self.converge, { owner },
+        self.engine:has_foreign(owner))
+      if self.closing then return end
+      if not called then good, message = nil, tostring(good) end
       if good then
         self.retries[owner] = nil
         status(self, owner, "active", "")
@@ -395,7 +418,11 @@ function Worker:follow()
         text = "failed: " .. tostring(text)
       end
       if self.closing then return end
-      if not text:find("^failed") and text ~= "converged" then text = phase end
+      if text:find("^failed") then
+        if phase == "sweep" or phase == "undo" then retry_objects(self, change) end
+      elseif text ~= "converged" then
+        text = phase
+      end
       self.reported[change._uuid .. phase] = change._uuid
       report(self, change, phase, text)
     end

@@ -25,9 +25,12 @@ local function by_table(list, node, f)
   return true
 end
 
+-- Handles by key; or nil, message, code.
 local function handles(t)
+  local entries, message, code = t:dump()
+  if not entries then return nil, message, code end
   local found = {}
-  for _, e in ipairs(t:dump()) do found[text(e.key)] = e.handle end
+  for _, e in ipairs(entries) do found[text(e.key)] = e.handle end
   return found
 end
 
@@ -51,7 +54,8 @@ return {
   end,
   change = function(list, node)
     return by_table(list, node, function(t, run)
-      local known = handles(t)
+      local known, why, errno = handles(t)
+      if not known then return nil, why, errno end
       for i, action in ipairs(run) do
         local p = action.need.p
         local good, message, code = t:modify { handle = known[text(p.key)], action = p.action, data = p.data }
@@ -62,7 +66,8 @@ return {
   end,
   remove = function(list, node)
     return by_table(list, node, function(t, run)
-      local known = handles(t)
+      local known, why, errno = handles(t)
+      if not known then return nil, why, errno end
       for i, action in ipairs(run) do
         local handle = known[text(action.need.p.key)]
         if handle then

@@ -43,7 +43,9 @@ return {
   remove = function(list, node)
     for _, action in ipairs(list) do
       local p = action.need.p
-      file.remove(p.path or path(p, node))
+      local where = p.path or path(p, node)
+      file.remove(where)
+      file.remove((where:match("^(.*)/")))   -- once it is empty
       notify(p, node)
     end
     return true

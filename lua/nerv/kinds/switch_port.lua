@@ -36,8 +36,12 @@ return {
   remove = function(list, node)
     return each(list, node, function(sw, p)
       local good, message, code = sw:remove_port(p.number)
-      if not good and not sw:port(p.number) then return true end   -- its interface went first
-      return good, message, code
+      local ports = not good and sw:ports()
+      if not ports then return good, message, code end
+      for _, port in ipairs(ports) do
+        if port.number == p.number then return good, message, code end
+      end
+      return true   -- its interface went first
     end)
   end,
   list = function(_, node)
@@ -52,6 +56,7 @@ return {
   end,
   read = function(p, snapshot, node)
     local port = snapshot:switch_port(p.switch, p.number)
-    return port and port.interface == interface(p, node) and p or nil
+    if not port or port.interface == interface(p, node) then return port and p end
+    return { switch = p.switch, number = p.number, interface = port.interface, after = p.after }
   end,
 }

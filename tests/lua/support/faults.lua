@@ -437,6 +437,16 @@ local function strike(place, call, pid, means, delay)
   return result, ended, alive
 end
 
+-- What the agents said last.
+local function show_logs(place)
+  local here = lab.connection().hello
+  for i, n in ipairs(place.all) do
+    local text = file.read(i == 1 and here.state_dir .. "/agent.log"
+      or ("%s/log/testbed.%s.log"):format(here.run_dir, n.name)) or ""
+    for line in text:sub(-3000):gmatch "[^\n]+" do tap.note(n.name .. ": " .. line) end
+  end
+end
+
 --- Rounds of faults, from the state "base".
 -- @tparam function random as math.random
 function M.rounds(place, pictures, seconds, count, random)
@@ -471,7 +481,10 @@ function M.rounds(place, pictures, seconds, count, random)
       if lost > 2 then tap.note(("%s: %d frames are missing"):format(text, lost)) end
       slowest = math.max(slowest, took)
       hits[name] = (hits[name] or 0) + 1
-      if not now then return hits, slowest end
+      if not now then
+        show_logs(place)
+        return hits, slowest
+      end
       state = now
     end
   end

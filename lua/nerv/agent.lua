@@ -74,8 +74,8 @@ local function enter(agent)
   return join(agent, "active")
 end
 
--- A node that was found stale missed Changes meanwhile; it may have slept and not know it yet. One
--- that could not adopt what is there tries again.
+-- A node that was found stale missed Changes meanwhile; it may have slept and not know it yet. One that was forgotten
+-- joins anew, with nothing that was its own. One that could not adopt what is there tries again.
 local function heartbeat(agent)
   local results = true
   while not agent.closing do
@@ -85,6 +85,8 @@ local function heartbeat(agent)
     results = row and agent.state:transact { { op = "update", table = "Node",
       where = { { "_uuid", "==", row._uuid }, { "state", "==", "active" } }, row = { seen = row.seen + 1 } } }
     if results and (results[1].count == 0 or not agent.adopted) and agent.state:node(agent.name) then
+      enter(agent)
+    elseif not row and agent.state.db:connected() and join(agent, "joining") then
       enter(agent)
     end
   end
@@ -150,6 +152,20 @@ local function expect_shells(self, waiter)
   end
 end
 
+-- A task without which the agent would be alive and of no use: when it fails the agent ends, and the next one
+-- adopts what is there.
+local function essential(self, waiter, f, ...)
+  local arguments = table.pack(...)
+  return task.spawn(function()
+    local good, message = xpcall(f, function(problem)
+      return problem == "canceled" and problem or debug.traceback(tostring(problem), 2)
+    end, table.unpack(arguments, 1, arguments.n))
+    if good or message == "canceled" then return end
+    self.broken = message
+    waiter:cancel()
+  end)
+end
+
 --- Runs the agent until it is told to end.
 function M.run()
   config.load()
@@ -172,18 +188,19 @@ function M.run()
   assert(enter(self))
   self.finish = {}
   local signals = process.signals { "TERM", "INT", "HUP" }
-  self.worker = task.spawn(self.follow, self)
+  local waiter = task.spawn(function() signals:next() end)
+  function self.finish.close() waiter:cancel() end
+  self.worker = essential(self, waiter, self.follow, self)
   local handlers = calls(self)
-  local children = { task.spawn(driver.run, self.state), task.spawn(heartbeat, self),
-    task.spawn(protocol.serve, listener, handlers) }
+  local children = { essential(self, waiter, driver.run, self.state), essential(self, waiter, heartbeat, self),
+    essential(self, waiter, protocol.serve, listener, handlers) }
   if not options.db then children[#children + 1] = task.spawn(database.keep, self) end
   local far
   if options.listen then far, children[#children + 1] = listen_far(handlers) end
-  local waiter = task.spawn(function() signals:next() end)
-  function self.finish.close() waiter:cancel() end
   if self.lab then children[#children + 1] = task.spawn(expect_shells, self, waiter) end
   notify.send(("READY=1\nSTATUS=node %s, database %s"):format(self.name, self.remote))
   waiter:join()
+  if self.broken then error(self.broken, 0) end
   notify.send "STOPPING=1"
   listener:close()
   if far then far:close() end

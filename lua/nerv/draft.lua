@@ -290,6 +290,9 @@ function M.alteration(state, row, def, known, parked, home)
       change = ovsdb.named "change" } }
   local nodes = {}
   for _, name in ipairs(state:nodes_of(row)) do nodes[name] = true end
+  -- From a home that does not answer it can be moved: that node compares when it comes back.
+  local former_home = state:node(row.home)
+  if home ~= row.home and not (former_home and former_home.state == "active") then nodes[row.home] = nil end
   nodes[home] = true
   return { text = "update network " .. row.name, nodes = options.sorted_keys(nodes),
     operations = operations, archetypes = drafted, target = row.name, endpoints = {},

@@ -50,7 +50,9 @@ local fields <const> = {
         return ("%s: %s on %s: %s"):format(status.state, status.owner, status.node, status.error)
       end
     end
-    return "active"
+    local home = lab.state():node(row.home)
+    if home and home.state == "active" then return "active" end
+    return ("its home %s is %s: update { home = ... } moves it"):format(row.home, home and home.state or "forgotten")
   end,
 }
 

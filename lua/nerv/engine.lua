@@ -402,9 +402,11 @@ function Engine:apply_kernel(actions, first)
       self:done(actions[i])
       task.breathe()
     elseif last_op[i] then
-      take_back(self.node, actions[i], (last_op[i - 1] or 0) + 1, index)
+      local begin = (last_op[i - 1] or 0) + 1
+      take_back(self.node, actions[i], begin, index)
       for k = i, last do
-        if k == i or last_op[k] == last_op[i] then self:doubt(actions[k]) end
+        local begun = actions[k].verb ~= "create" or index > begin
+        if begun and (k == i or last_op[k] == last_op[i]) then self:doubt(actions[k]) end
       end
       return failure(actions[i], message, code)
     end

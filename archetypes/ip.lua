@@ -134,6 +134,7 @@ local function gateway(need, net, lan)
         name = f.v6 and "net.ipv6.conf.all.forwarding" or "net.ipv4.ip_forward" }
     end
   end
+  need.announcement { link = nic.link, mac = net.own_mac }
   if net.gateway then add_routes(need, net, nic, {}) end
   if net.uplink then uplink(need, net, nic) end
   local before = { nic.link }   -- dnsmasq watches directories that are there when it starts

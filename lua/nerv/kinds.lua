@@ -40,7 +40,7 @@ local registry <const> = require "nerv.registry"
 local M = {}
 
 local built_in <const> = { "netns", "foreign_netns", "link", "interface", "address", "route", "neighbour", "sysctl",
-  "qdisc", "redirect", "nat", "instance", "file", "service", "switch", "switch_port", "entry" }
+  "qdisc", "redirect", "nat", "announcement", "instance", "file", "service", "switch", "switch_port", "entry" }
 local known = {}
 
 function M.define(kind)

@@ -159,10 +159,11 @@ local function drive_one(state, change, patience)
   return advance(state, change, phase, more)
 end
 
--- A row that nobody can make sense of ends here, and holds up nothing.
+-- A row that nobody can make sense of ends here, and holds up nothing. The end of this task is no such row.
 local function drive(state, change, patience)
   local good, results, message, code = pcall(drive_one, state, change, patience)
   if good then return results, message, code end
+  if tostring(results):find("canceled$") then error(results, 0) end
   runtime.log(("change %s: %s"):format(change.text, tostring(results)))
   return advance(state, change, "undone", {}, tostring(results))
 end
@@ -206,7 +207,7 @@ local function watch_nodes(state, observed, limit)
   end
 end
 
---- Drives until it is cancelled.
+--- Drives until it is cancelled or the state is closed.
 function M.run(state)
   local observed, patience = {}, new_patience()
   local watch <close> = state.db:watch { "Change", "Node" }
@@ -221,7 +222,8 @@ function M.run(state)
       for _, change in ipairs(state:list "Change") do drive_for_other(state, change, patience) end
     end
     patience:next_pass()
-    watch:all(1)   -- a second at most: nodes grow stale without an event
+    local _, _, code = watch:all(1)   -- a second at most: nodes grow stale without an event
+    if code == "closed" then return end
   end
 end
 

@@ -143,7 +143,7 @@ end
 function M.keep(agent)
   local p = paths(agent.instance.state_dir)
   local watch <close> = agent.state.db:watch { "Change", "Network", "Endpoint", "Archetype" }
-  while true do
+  while not agent.closing do
     if agent.adopted and not file.stat(agent.instance.state_dir .. "/temporary") then save(agent, p) end
     watch:all()
     local began = runtime.now()

@@ -405,10 +405,10 @@ function Worker:publish()
   self.publishing = false
 end
 
---- Follows the Changes until cancelled.
+--- Follows the Changes until cancelled, or the agent closes: what was cancelled may have been caught below.
 function Worker:follow()
   local watch <close> = self.state.db:watch { "Change" }
-  while true do
+  while not self.closing do
     local due = self:due()
     for _, change in ipairs(due) do
       local phase = change.phase   -- the row is live: it may move on while we work

@@ -1,4 +1,5 @@
 -- pingall, pingpair, iperf: across two nodes, with one that does not answer, and without the program.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 

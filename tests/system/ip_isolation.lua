@@ -1,6 +1,7 @@
 -- Nothing of the node answers tenants: from an endpoint and from a network's own namespace no address and no port of it
 -- is heard, however it is addressed. No frame of a network comes to another one with the same addresses. DHCP
 -- serves endpoints of all kinds on both nodes.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 local guest <const> = require "support.guest"

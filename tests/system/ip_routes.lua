@@ -1,5 +1,6 @@
 -- Static routes of an IP network, in endpoints, at the gateway and by DHCP; and who may come in by the gateway: nobody
 -- outside opens a connection into the network unless asked for, though he routes the inner range to it.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 

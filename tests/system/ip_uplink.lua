@@ -1,5 +1,6 @@
 -- The way out of IP networks: two networks with equal addresses inside reach a machine outside, masqueraded, by an
 -- interface of their home; nothing of the node answers them.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 
 -- "Outside" is a machine behind the node's interface `wan`, which has an address of its own.

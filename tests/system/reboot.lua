@@ -1,5 +1,6 @@
 -- A machine starts again: every namespace, link, pin, cgroup and process of the instance is gone, the state
 -- directory is there. Then a database that is gone or broken: it is refused, and restored from its copy.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 local faults <const> = require "support.faults"

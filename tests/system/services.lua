@@ -1,4 +1,5 @@
 -- Supervision: back-off, logs that stay small, `service list`, `log -f`, what a service manager is told.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 

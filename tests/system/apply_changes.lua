@@ -1,5 +1,6 @@
 -- apply: the way from one configuration to another on two nodes. The dry run lists what is then done, the system is
 -- as the file says, a second time changes nothing, and export gives the file back.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 local text <const> = require "nerv.configuration.text"

@@ -1,5 +1,6 @@
 -- apply: what is wrong with a file is found before anything is changed, and named with the file and the place in it; what
 -- fails on a node is undone; and the command in each of its ways.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 

@@ -1,4 +1,5 @@
 -- Captures of endpoints, networks and interfaces, here and on another node: methods and command.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 

@@ -1,4 +1,5 @@
 -- create, add, update, delete, plan: one-shot, across two nodes, with dry runs and bad words; each in its formats.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 

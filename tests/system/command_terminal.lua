@@ -1,4 +1,5 @@
 -- shell, watch, sh, history at a terminal, and without one.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 local terminal_test <const> = require "support.terminal"

@@ -1,4 +1,5 @@
 -- sh, time, source, log, and commands as the program's own words: what they print and their exit status.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 

@@ -1,6 +1,7 @@
 -- Endpoints of kind link: an existing interface of the node is borrowed, and given back as it was: address,
 -- MTU, state, former bridge with its settings, addresses; also when agents die at any moment. Others' things,
 -- and NERV's own, are not taken.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 local crash <const> = require "support.crash"

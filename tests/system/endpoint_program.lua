@@ -1,5 +1,6 @@
 -- Programs of endpoints: in the background with streams, on a terminal, here and on another node; what ends
 -- them; statistics and pings.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 local terminal_test <const> = require "support.terminal"

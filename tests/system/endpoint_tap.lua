@@ -1,5 +1,6 @@
 -- Endpoints of kind tap: a guest that opens the tap is in the network; owner, offload header, queues; limits
 -- both ways; made again when somebody deletes it; nothing of it is left.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 local crash <const> = require "support.crash"

@@ -1,6 +1,7 @@
 -- Endpoints of kind veth: into a named namespace, a path, a process's namespace. It is somebody else's: never
 -- changed but for our interface, never deleted; when it is gone the endpoint says so and comes back with it;
 -- a process's number that is another's now is never followed.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 local crash <const> = require "support.crash"

@@ -1,7 +1,7 @@
 -- The home of a network moves: make before break, so that whoever talks to the gateway goes on, wherever he is; a
 -- stale node is refused as the new home at once, by its name; a stale home can be left, and is cleaned up when it
 -- comes back; node.forget.
--- With sanitizers in check-long only.
+-- It runs in check-long only.
 local tap <const> = require "tap"
 local crash <const> = require "support.crash"
 local system <const> = require "support.system"

@@ -1,5 +1,6 @@
 -- What an IP network answers: router, DHCP and DNS on its home, for endpoints of all nodes; two networks with equal
 -- addresses; both families; each switched on and off while the network runs.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 
 testbed.create { nodes = 2 }

@@ -1,5 +1,6 @@
 -- Twenty shells on three nodes make two thousand random changes at once: all of them end, whoever loses a race is told
 -- "changed meanwhile" and nothing else, nothing is given twice, and every node has what the rows say.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 

@@ -1,4 +1,5 @@
 -- The prompt with a lab: what can be completed of it, what becomes of it, and that nothing is left of a shell that died.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 local terminal_test <const> = require "support.terminal"

@@ -1,6 +1,6 @@
 -- A node whose agent is stopped: networks that have their home there say so and can be moved; the node is
 -- forgotten, with its endpoints, and when it runs again it joins with nothing that was its own.
--- With sanitizers in check-long only.
+-- It runs in check-long only.
 local tap <const> = require "tap"
 local crash <const> = require "support.crash"
 

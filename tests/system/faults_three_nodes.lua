@@ -1,6 +1,6 @@
 -- Rounds of faults on three nodes: kills and stops of agents, the driver of Changes, switches, database,
 -- services and calling shell while networks change. See support/faults.lua.
--- With sanitizers in check-long only.
+-- It runs in check-long only.
 local tap <const> = require "tap"
 local crash <const> = require "support.crash"
 local faults <const> = require "support.faults"

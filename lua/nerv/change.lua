@@ -117,7 +117,8 @@ local function wait_end(state, uuid, watch)
     if not change then registry.fail("the change vanished from the database") end
     if state_module.ENDED[change.phase] then return change end
     if not patience:look(state, change) then give_up(state, change) end
-    watch:all(1)
+    local _, _, code = watch:all(1)
+    if code == "closed" then registry.fail(change.text .. ": this shell has left its lab") end
   end
 end
 

@@ -126,6 +126,59 @@ for round = 1, ROUNDS do
   removed_by_next(everything, title "all processes killed")
 end
 
+-- At any moment, the start of the lab and its end included.
+local WORK <const> = [[
+  local bed = testbed.create { nodes = 2 }
+  local blue = network.create { name = "blue", archetype = "ip", subnet = "10.1.0.0/16", home = "pm1" }
+  local specs = {}
+  for i = 1, 60 do specs[i] = { name = "e" .. i, node = i % 2 == 0 and "pm2" or "pm1" } end
+  blue:endpoint(specs)
+  blue:update { mtu = 1400 }
+  blue:update { archetype = "bridge" }
+  bed:delete()
+]]
+local root <const> = require("nerv.context").run_root()
+
+local function instances()
+  local there = {}
+  for _, id in ipairs(file.list(root) or {}) do there[id] = true end
+  return there
+end
+
+local function killed_at(seconds)
+  local state <close> = system.state()
+  local before = instances()
+  local child = assert(process.spawn { argv = { process.exe(), "-e", WORK }, add_env = state.env, stdin = "null",
+    stdout = "null", stderr = "null" })
+  child:wait(seconds)
+  if child:running() then child:kill "KILL" end
+  child:wait()
+  local function left()
+    local list = state:left()
+    for id in pairs(instances()) do
+      if not before[id] then list[#list + 1] = "instance " .. id end
+    end
+    return list
+  end
+  tap.eventually(2 * PATIENCE, function() return #left() == 0 end)
+  tap.eq(left(), {}, ("a shell killed after %.3f s leaves no lab"):format(seconds))
+end
+
+for _ = 1, 8 * ROUNDS do killed_at(1.2 * math.random()) end
+
+-- A shell that ends while a task of it waits for the end of a change.
+do
+  local state <close> = system.state()
+  local began = runtime.now()
+  local result = system.nervsh({ "-e", [[
+    local net, count = network.create { name = "n", archetype = "bridge" }, 0
+    spawn(function() while true do count = count + 1 net:update { mtu = 1400 + count % 2 } end end)
+    sleep(0.3)]] }, { env = state.env })
+  tap.eq({ result.exit, result.stdout }, { 0, "" }, "a shell whose task changes something ends")
+  tap.ok(runtime.now() - began < 10, "soon", runtime.now() - began)
+  tap.eq(state:left(), {}, "and leaves nothing")
+end
+
 -- Not what lives: a lab whose agent is just being started again, and this one.
 do
   local state <close> = system.state()

@@ -72,9 +72,9 @@ function M.named(names)
 end
 local named <const> = M.named
 
-local function port_operations(def, picker, operations, allocations)
+local function port_operations(wanted, picker, operations, allocations)
   local ports, names = {}, {}
-  for i, port in ipairs(def.ports) do
+  for i, port in ipairs(wanted) do
     local tag, tag_row = must(picker:tag())
     local number, number_row = must(picker:port_number())
     ports[port] = { tag = tag, number = number }
@@ -107,7 +107,7 @@ end
 function M.insertion(state, picker, def, name, given, home)
   local operations, allocations, drafted = {}, {}, {}
   archetype_operations(state, def, operations, drafted)
-  local ports, port_rows = port_operations(def, picker, operations, allocations)
+  local ports, port_rows = port_operations(def.ports, picker, operations, allocations)
   local group, group_row = picker:link_group()
   table.insert(allocations, group_row)
   operations[#operations + 1] = { op = "insert", table = "Network", uuid_name = "network", row = {
@@ -252,10 +252,24 @@ local function reallocate(state, picker, def, net_name, net_options, ep)
   return { name = ep.name, node = ep.node, mac = ep.mac, options = given, allocated = new }, rows
 end
 
--- Gives the endpoints of a network what its new options or archetype ask for.
+-- Ports that the archetype has and the network has not yet; what it has no more stays its own, for the way back.
+local function draft_ports(draft, picker, def, row, updates)
+  local missing, allocations = {}, {}
+  for _, port in ipairs(def.ports) do
+    if not draft.network.ports[port] then missing[#missing + 1] = port end
+  end
+  if #missing == 0 then return end
+  local ports, names = port_operations(missing, picker, updates, allocations)
+  for name, port in pairs(ports) do draft.network.ports[name] = port end
+  updates[#updates + 1] = { op = "mutate", table = "Network", where = state_module.only(row), mutations = {
+    { "ports", "insert", named(names) }, { "allocations", "insert", named(allocations) } } }
+end
+
+-- Gives a network and its endpoints what its new options or archetype ask for.
 local function draft_reallocation(state, draft, def, row, net_options)
   local picker = allocation.new(state)
   local updates = {}
+  draft_ports(draft, picker, def, row, updates)
   for _, ep in ipairs(state:endpoints(row._uuid)) do
     change.wait_idle(state, function() return state.rows.Endpoint[ep._uuid] end)
     table.insert(draft.operations, unchanged("Endpoint", ep, { "change" }))

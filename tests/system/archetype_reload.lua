@@ -107,6 +107,28 @@ local third <const> = network.create { name = "f", archetype = "triple" }
 tap.eq(digests().f, digests().d, "a network made now has the same text")
 third:delete()
 
+-- A text with a port that the networks have not yet.
+local with_port <const> = ring(1400, "if not net.ports.data then error('no port') end"):gsub("summary", 'ports = { "data" }, summary', 1)
+save(with_port)
+nets.d:delete()   -- composed: its ports are its own archetype's
+nets.c:delete()
+archetype.reload "ring"
+local ports <const> = { nets.a.ports.data, nets.b.ports.data, nets.e.ports.data }
+tap.ok(#ports == 3 and ports[1].tag ~= ports[2].tag and ports[1].tag ~= ports[3].tag and ports[1].number ~= ports[2].number,
+  "a new port gets a tag and a number", ports)
+tap.eq({ nets.a:verify(), archetype.reload "ring" }, { {}, {} }, "once")
+local tag <const> = nets.a.ports.data.tag
+save(ring(1400))
+archetype.reload "ring"
+save(with_port)
+archetype.reload "ring"
+tap.eq(nets.a.ports.data.tag, tag, "a port that comes back is the same")
+save(ring(1400))
+archetype.reload "ring"
+nets.c = network.create { name = "c", archetype = "double", home = "pm1" }
+nets.c:endpoint { name = "h1", node = "pm2" }
+nets.d = network.create { name = "d", archetype = "triple", home = "pm1" }
+
 -- The text of a composed archetype is its own affair.
 local double <const> = file.read(dir .. "/double.lua")
 system.write(dir, "double.lua", "not Lua at all")

@@ -18,6 +18,7 @@ local lab <const> = require "nerv.lab"
 local network <const> = require "nerv.network"
 local options <const> = require "nerv.options"
 local plan <const> = require "nerv.configuration.plan"
+local progress <const> = require "nerv.progress"
 local registry <const> = require "nerv.registry"
 local testbed <const> = require "nerv.testbed"
 local text <const> = require "nerv.configuration.text"
@@ -115,7 +116,12 @@ function M.apply(what, o)
     registry.fail("configuration.apply: a table or the path of a file is expected")
   end
   local steps = plan.steps(check.run(conf, name, o.keep), name, o.keep)
+  local at = 1
+  local _ <close> = progress.start(function()
+    return ("%s: change %d of %d: %s"):format(name, at, #steps, steps[at].text)
+  end)
   for i, step in ipairs(o.dry_run and {} or steps) do
+    at = i
     local how_far = #steps > 1 and (" (%d of %d changes were made)"):format(i - 1, #steps) or ""
     local good, problem = pcall(carry_out, step)
     if not good then plan.about(name, step.path, error, plan.bare(problem) .. how_far, 0) end

@@ -97,13 +97,16 @@ static int l_tables(lua_State *L)
 	return switch_push_tables(L, check(L)->desc);
 }
 
-static const struct switch_verb verb_add = { "switch_client:add", switch_run_add, switch_push_handles };
+static bool take_entries(lua_State *L, struct switch_call *c)
+{
+	return switch_take_entries(L, c, 3);
+}
+
+static const struct switch_verb verb_add = { "switch_client:add", switch_run_add, switch_push_handles, take_entries };
 
 static int l_add(lua_State *L)
 {
-	struct switch_call *c = new_table_call(L, &verb_add);
-
-	switch_take_entries(L, c, 3);
+	switch_take_entries(L, new_table_call(L, &verb_add), 3);
 	return switch_call_start(L);
 }
 

@@ -39,6 +39,9 @@ struct switch_verb {
 	int (*run)(struct switch_call *c);
 	/* Pushes the results, returns how many. NULL: `true`. */
 	int (*push)(lua_State *L, struct switch_call *c);
+	/* Or NULL: takes more of the arguments, once in each pass of the loop while it returns true, when the call
+	 * has its turn. */
+	bool (*take)(lua_State *L, struct switch_call *c);
 };
 
 /* A call in progress. A full userdata: arguments and results live in it and in its arena, and go with it. */
@@ -61,6 +64,7 @@ struct switch_call {
 	int timeout_ms;
 	struct nve_op *ops;
 	unsigned int n_ops;
+	unsigned int taken;		/* of a list of entries */
 	/* results */
 	int err;
 	struct nve_error e;
@@ -92,8 +96,9 @@ void switch_take_data(lua_State *L, struct switch_call *c, int idx);
 void switch_take_handle(lua_State *L, struct switch_call *c, int idx);
 /* An integer from 0 to INT32_MAX. */
 void switch_take_number(lua_State *L, struct switch_call *c, int idx, const char *what);
-/* A list of entries: c->ops that add them to c->table. */
-void switch_take_entries(lua_State *L, struct switch_call *c, int idx);
+/* A list of entries: c->ops that add them to c->table. Each call takes as many as a few milliseconds allow; the next one
+ * goes on. Returns whether there are more. */
+bool switch_take_entries(lua_State *L, struct switch_call *c, int idx);
 /* One op for c->table, with c->name, c->data and c->handle. */
 void switch_take_op(lua_State *L, struct switch_call *c, enum nve_op_kind kind);
 

@@ -11,6 +11,7 @@
 
 #define MAX_BYTES (NVE_MAX_BITS / 8)	/* of one field */
 #define MAX_FIELDS 255			/* of one entry */
+#define ENTRIES_AT_ONCE 2000u		/* in one pass of the loop */
 
 /* What is read at present, for error texts: "switch_client:add: entry 3: key". */
 struct reading {
@@ -247,23 +248,33 @@ static void take_entry(struct reading *r, struct nve_op *op, const struct nve_op
 		misuse(r, "option '%s' is missing", op->keys ? "action" : "key");
 }
 
-void switch_take_entries(lua_State *L, struct switch_call *c, int idx)
+static void begin_entries(lua_State *L, struct switch_call *c, int idx)
 {
 	struct reading r = { L, c, 0, "entries" };
 	lua_Unsigned n = lua_rawlen(L, idx);
-	unsigned int i;
 
 	if (n > NVE_MAX_ENTRIES)
 		misuse(&r, "%llu entries at once, more than %u", (unsigned long long)n, NVE_MAX_ENTRIES);
-	luaL_checkstack(L, 10, NULL);
 	c->ops = take_memory(L, c, n * sizeof(*c->ops));
 	c->n_ops = (unsigned int)n;
-	for (i = 0; i < c->n_ops; i++) {
-		r.entry = i + 1;
+}
+
+bool switch_take_entries(lua_State *L, struct switch_call *c, int idx)
+{
+	struct reading r = { L, c, 0, "entries" };
+	unsigned int end;
+
+	if (!c->ops)
+		begin_entries(L, c, idx);
+	luaL_checkstack(L, 10, NULL);
+	end = c->n_ops - c->taken > ENTRIES_AT_ONCE ? c->taken + ENTRIES_AT_ONCE : c->n_ops;
+	for (; c->taken < end; c->taken++) {
+		r.entry = c->taken + 1;
 		lua_rawgeti(L, idx, r.entry);
-		take_entry(&r, &c->ops[i], i ? &c->ops[i - 1] : NULL);
+		take_entry(&r, &c->ops[c->taken], c->taken ? &c->ops[c->taken - 1] : NULL);
 		lua_pop(L, 1);
 	}
+	return c->taken < c->n_ops;
 }
 
 void switch_take_handle(lua_State *L, struct switch_call *c, int idx)

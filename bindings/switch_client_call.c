@@ -201,6 +201,8 @@ static int take_turn(lua_State *L, int status, lua_KContext idx)
 		lua_pushliteral(L, "closed");
 		return 3;
 	}
+	if (c->verb->take && c->verb->take(L, c))
+		return task_breathe(L, idx, take_turn);
 	c->job.run = run_call;
 	return worker_call(L, (int)idx, &c->job, idx, finish_call);
 }

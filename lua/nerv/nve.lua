@@ -108,7 +108,10 @@ end
 
 function Table:add_many(entries)
   local encoded = {}
-  for i, entry in ipairs(entries) do encoded[i] = encode_entry(self, entry) end
+  for i, entry in ipairs(entries) do
+    encoded[i] = encode_entry(self, entry)
+    task.breathe()
+  end
   return self.connection:add(self.info.name, encoded)
 end
 

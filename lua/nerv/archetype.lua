@@ -270,11 +270,12 @@ function M.expand(name, given, more)
   local set, made = needs.network(def, net)
   collect(set, made)
   net.made = made
+  local description = options.join(def.endpoint, attachment.OPTIONS)
   for _, endpoint in ipairs(more.endpoints or {}) do
     local values = options.join(endpoint)
     values.name, values.node = nil, nil
     local ep
-    ep, message = options.check("archetype.expand: endpoint", options.join(def.endpoint, attachment.OPTIONS), values)
+    ep, message = options.check("archetype.expand: endpoint", description, values)
     message = message or attachment.problem(ep)
     if message then registry.fail(message) end
     ep.name, ep.node, ep.mac = endpoint.name, endpoint.node or net.node, ep.mac or "02:00:00:00:00:01"

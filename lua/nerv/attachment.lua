@@ -62,6 +62,13 @@ function M.depends_on_node(values)
     or values.loss ~= nil
 end
 
+--- The options of every endpoint that one was given, mac among them.
+function M.given(values)
+  local given = {}
+  for name in pairs(M.OPTIONS) do given[name] = values[name] end
+  return given
+end
+
 --- The options that differ from what every archetype gives an endpoint.
 -- @return a name, or nil
 function M.special(values)

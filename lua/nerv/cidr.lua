@@ -48,7 +48,7 @@ local function plus(bytes, n)
   return table.concat(out)
 end
 
-function M.parse(text)
+local function read(text)
   local address, prefix = tostring(text):match("^([^/]+)/(%d+)$")
   if not address then
     return fail("bad CIDR \"%s\": an address, a slash and a prefix length are expected", tostring(text))
@@ -67,8 +67,31 @@ function M.parse(text)
   return { family = family, prefix = prefix, base = base, size = 1 << math.min(62, bits - prefix), text = text }
 end
 
+-- A network's range is asked for with each of its endpoints.
+local REMEMBERED <const> = 64
+local remembered, count = {}, 0
+
+local function parse(text)
+  local range = remembered[text]
+  if range then return range end
+  local message, code
+  range, message, code = read(text)
+  if not range then return nil, message, code end
+  if count == REMEMBERED then remembered, count = {}, 0 end
+  remembered[text], count = range, count + 1
+  return range
+end
+
+function M.parse(text)
+  local range, message, code = parse(text)
+  if not range then return nil, message, code end
+  local copy = {}
+  for key, value in pairs(range) do copy[key] = value end
+  return copy
+end
+
 function M.hosts_of(range)
-  local base = assert(M.parse(range)).base
+  local base = assert(parse(range)).base
   if #base == 4 then
     local first = (">I4"):unpack(base)
     return function(n) return inet.text((">I4"):pack(first + n)) end
@@ -79,11 +102,11 @@ end
 function M.host(range, n) return M.hosts_of(range)(n) end
 
 function M.contains(range, address)
-  local r, bytes = M.parse(range), bytes_of(address)
+  local r, bytes = parse(range), bytes_of(address)
   return r ~= nil and bytes ~= nil and #bytes == #r.base and masked(bytes, r.prefix) == r.base
 end
 
-function M.prefix(range) return assert(M.parse(range)).prefix end
+function M.prefix(range) return assert(parse(range)).prefix end
 
 -- How many addresses at the two ends of a range belong to no host: the network's and the broadcast
 -- address of IPv4; the routers' anycast address of IPv6 (RFC 4291, 2.6.1).
@@ -92,16 +115,16 @@ local function ends(r)
   return 1, r.family == 4 and 1 or 0
 end
 
-function M.gateway(range) return M.host(range, (ends(assert(M.parse(range))))) end
+function M.gateway(range) return M.host(range, (ends(assert(parse(range))))) end
 
 function M.hosts(range)
-  local r = assert(M.parse(range))
+  local r = assert(parse(range))
   local low, high = ends(r)
   return low == 0 and 0 or low + 1, r.size - 1 - high
 end
 
 function M.unusable(range, address)
-  local r = assert(M.parse(range))
+  local r = assert(parse(range))
   if not M.contains(range, address) then return ("is not in %s"):format(range) end
   local low, high = ends(r)
   local bytes = bytes_of(address)

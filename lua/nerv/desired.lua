@@ -150,8 +150,9 @@ function M.endpoint(view, network, net_name, name)
   local here = row and network and (row.node == view.node or M.has_members(network))
   if not here then return { by_key = {}, claims = {} } end
   local ep = default_values(network.def.endpoint, row.options, row.allocated)
-  for option, description in pairs(attachment.OPTIONS) do
-    ep[option] = options.value(description, row.options[option])
+  for option, value in pairs(row.options) do
+    local description = attachment.OPTIONS[option]
+    if description then ep[option] = options.value(description, value) end
   end
   ep.name, ep.node, ep.identity = name, row.node, row.allocated.identity
   ep.mac = row.mac ~= "" and row.mac or nil

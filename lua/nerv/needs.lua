@@ -99,10 +99,10 @@ local function add(kind_name, p)
     checked[name] = value
   end
   checked.after = nil
-  for name, property in pairs(kind.properties) do
-    if checked[name] == nil then checked[name] = property.default end
-    if property.required and checked[name] == nil then
-      complain(("need.%s: property '%s' is missing (%s)"):format(kind_name, name, property.doc))
+  for _, one in ipairs(options.completions(kind.properties)) do
+    if checked[one.key] == nil then
+      if one.required then complain(("need.%s: property '%s' is missing (%s)"):format(kind_name, one.key, one.doc)) end
+      checked[one.key] = one.default
     end
   end
   if kind.properties.id and not checked.id then checked.id = current.id end
@@ -171,9 +171,14 @@ local function child_call(child, f, given)
   given = options.join(given)
   given.name = nil
   local ep = checked_options("endpoint of " .. child.net.path, endpoint_options(def), given)
-  for option in pairs(outer and attachment.OPTIONS or {}) do
-    if ep[option] == nil then ep[option] = outer[option] end
+  local attached = outer and outer.attachment or {}
+  for option, value in pairs(attached) do
+    if ep[option] == nil then ep[option] = value end
   end
+  for option in pairs(given) do
+    if attachment.OPTIONS[option] then attached = options.join(attached, { [option] = ep[option] }) end
+  end
+  ep.attachment = attached
   ep.name = outer and outer.name or name
   ep.id = outer and current.id or child.net.path .. ":" .. tostring(name)
   ep.identity = outer and outer.identity
@@ -287,7 +292,7 @@ end
 function M.endpoint(def, net, ep)
   local set = new_set()
   local owner = net.name .. ":" .. ep.name
-  ep.id = owner
+  ep.id, ep.attachment = owner, attachment.given(ep)
   net.path = net.name
   local scope = { set = set, owner = owner, def = def, net = net, id = owner, group = net.group,
     path = net.name, endpoint = ep }

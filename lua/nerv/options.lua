@@ -224,7 +224,26 @@ end
 -- @return true, or nil and what is wrong
 function M.check_value(option, value) return types[option.type][2](value, option) end
 
---- Checks the given values against a description.
+local completion <const> = setmetatable({}, { __mode = "k" })
+
+--- What a description says of options that are not given: array of { key, default, required, doc }, by name; kept
+-- as long as the description. Thousands are checked against one, and most options may just be absent.
+function M.completions(description)
+  local list = completion[description]
+  if list then return list end
+  list = {}
+  for _, key in ipairs(sorted_keys(description)) do
+    local o = description[key]
+    if o.default ~= nil or o.required then
+      list[#list + 1] = { key = key, default = o.default, required = o.default == nil and o.required, doc = o.doc }
+    end
+  end
+  completion[description] = list
+  return list
+end
+local completions <const> = M.completions
+
+--- Checks the given values against a description, which must not change afterwards.
 -- @tparam string what the call, for messages: "network.create"
 -- @return a new table with the defaults filled in, or nil and a message
 function M.check(what, description, values)
@@ -244,12 +263,12 @@ function M.check(what, description, values)
     end
     result[key] = M.value(option, value)
   end
-  local missing
-  for key, option in pairs(description) do
-    if result[key] == nil then result[key] = option.default end
-    if option.required and result[key] == nil and (not missing or key < missing) then missing = key end
+  for _, one in ipairs(completions(description)) do
+    if result[one.key] == nil then
+      if one.required then return nil, ("%s: option '%s' is missing (%s)"):format(what, one.key, one.doc) end
+      result[one.key] = one.default
+    end
   end
-  if missing then return nil, ("%s: option '%s' is missing (%s)"):format(what, missing, description[missing].doc) end
   return result
 end
 

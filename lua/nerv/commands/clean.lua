@@ -1,10 +1,16 @@
 -- `clean`: removes what dead labs left.
 return {
   name = "clean", text = "remove what labs left whose agents are dead",
-  example = "clean",
-  run = function()
+  columns = { "removed" },
+  render = function(rows)
     local lines = {}
-    for i, dir in ipairs(require("nerv.lab").clean()) do lines[i] = "removed " .. dir end
-    return #lines > 0 and table.concat(lines, "\n") or nil
+    for i, row in ipairs(rows) do lines[i] = "removed " .. row.removed .. "\n" end
+    return table.concat(lines)
+  end,
+  example = "clean -f json",
+  run = function()
+    local rows = {}
+    for i, dir in ipairs(require("nerv.lab").clean()) do rows[i] = { removed = dir } end
+    return rows
   end,
 }

@@ -148,13 +148,10 @@ static int change(struct op_list *l, struct op *op, int type, int flags)
 	struct ifaddrmsg *ifa;
 	struct nl_msg *msg;
 	struct nlconn *conn;
-	int ret = op_conn(l, op->netns, &conn), index;
+	int index = 0, ret = op_conn_link(l, op->netns, o->link, &conn, &index);
 
 	if (ret)
 		return ret;
-	index = nlconn_index(conn, o->link, &l->fault);
-	if (index < 0)
-		return index;
 	msg = nlconn_message(type, flags, sizeof(*ifa), &ifa);
 	if (msg) {
 		ifa->ifa_family = (uint8_t)o->address.family;
@@ -207,21 +204,9 @@ static int run_list(struct op_list *l, struct op *op)
 	struct address_op *o = (struct address_op *)op;
 	struct ifaddrmsg *ifa;
 	struct nlconn *conn;
-	int ret = op_conn(l, op->netns, &conn);
+	int ret = op_conn_link(l, op->netns, o->link, &conn, &o->index);
 
-	if (!ret && o->link) {
-		o->index = nlconn_index(conn, o->link, &l->fault);
-		if (o->index < 0)
-			return o->index;
-	}
-	if (!ret)
-		ret = nlconn_dump(conn, nlconn_message(RTM_GETADDR, 0, sizeof(*ifa), &ifa), &l->out,
-				  &l->fault);
-	for (const struct nlmsghdr *h = NULL; !ret && (h = nlbuf_next(&l->out, h));) {
-		ifa = nlmsg_data(h);
-		ret = nlconn_note_name(conn, (int)ifa->ifa_index, &l->names);
-	}
-	return ret;
+	return ret ? ret : op_dump(l, conn, nlconn_message(RTM_GETADDR, 0, sizeof(*ifa), &ifa), op_note_link);
 }
 
 static void set_lifetimes(lua_State *L, const struct nlattr *a)

@@ -136,13 +136,10 @@ static int change(struct op_list *l, struct op *op, int type, int flags)
 	struct ndmsg *ndm;
 	struct nl_msg *msg;
 	struct nlconn *conn;
-	int ret = op_conn(l, op->netns, &conn), index;
+	int index = 0, ret = op_conn_link(l, op->netns, o->link, &conn, &index);
 
 	if (ret)
 		return ret;
-	index = nlconn_index(conn, o->link, &l->fault);
-	if (index < 0)
-		return index;
 	msg = nlconn_message(type, flags, sizeof(*ndm), &ndm);
 	if (!msg)
 		return fault_set(&l->fault, -ENOMEM, "message");
@@ -242,10 +239,7 @@ static int run_list(struct op_list *l, struct op *op)
 		if (master)
 			nla_put_u32(msg, NDA_MASTER, (uint32_t)master);
 	}
-	ret = nlconn_dump(conn, msg, &l->out, &l->fault);
-	for (const struct nlmsghdr *h = NULL; !ret && (h = nlbuf_next(&l->out, h));)
-		ret = note_names(l, conn, h);
-	return ret;
+	return op_dump(l, conn, msg, note_names);
 }
 
 static void set_remote(lua_State *L, struct nlattr *const *tb, int names)

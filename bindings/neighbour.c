@@ -103,13 +103,10 @@ static int change(struct op_list *l, struct op *op, int type, int flags)
 	struct ndmsg *ndm;
 	struct nl_msg *msg;
 	struct nlconn *conn;
-	int ret = op_conn(l, op->netns, &conn), index;
+	int index = 0, ret = op_conn_link(l, op->netns, o->link, &conn, &index);
 
 	if (ret)
 		return ret;
-	index = nlconn_index(conn, o->link, &l->fault);
-	if (index < 0)
-		return index;
 	msg = nlconn_message(type, flags, sizeof(*ndm), &ndm);
 	if (msg) {
 		ndm->ndm_family = (uint8_t)o->address.family;
@@ -165,13 +162,8 @@ static int run_list(struct op_list *l, struct op *op)
 	struct ndmsg *ndm;
 	struct nl_msg *msg;
 	struct nlconn *conn;
-	int ret = op_conn(l, op->netns, &conn);
+	int ret = op_conn_link(l, op->netns, o->link, &conn, &o->index);
 
-	if (!ret && o->link) {
-		o->index = nlconn_index(conn, o->link, &l->fault);
-		if (o->index < 0)
-			return o->index;
-	}
 	if (ret)
 		return ret;
 	msg = nlconn_message(RTM_GETNEIGH, 0, sizeof(*ndm), &ndm);
@@ -179,12 +171,7 @@ static int run_list(struct op_list *l, struct op *op)
 		ndm->ndm_family = (uint8_t)o->family;
 		ndm->ndm_flags = o->proxy ? NTF_PROXY : 0;
 	}
-	ret = nlconn_dump(conn, msg, &l->out, &l->fault);
-	for (const struct nlmsghdr *h = NULL; !ret && (h = nlbuf_next(&l->out, h));) {
-		ndm = nlmsg_data(h);
-		ret = nlconn_note_name(conn, ndm->ndm_ifindex, &l->names);
-	}
-	return ret;
+	return op_dump(l, conn, msg, op_note_link);
 }
 
 bool neighbour_push(lua_State *L, const struct nlmsghdr *msg, int names)

@@ -1,8 +1,12 @@
 /* Operations: arena, open namespaces, and the run of a list. */
 #include "bindings/op.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_addr.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +147,40 @@ int op_conn(struct op_list *l, const char *netns, struct nlconn **conn)
 	}
 	*conn = &s->conn;
 	return ret;
+}
+
+int op_conn_link(struct op_list *l, const char *netns, const char *link, struct nlconn **conn,
+		 int *index)
+{
+	int ret = op_conn(l, netns, conn), found;
+
+	if (ret || !link)
+		return ret;
+	found = nlconn_index(*conn, link, &l->fault);
+	if (found < 0)
+		return found;
+	*index = found;
+	return 0;
+}
+
+int op_dump(struct op_list *l, struct nlconn *conn, struct nl_msg *msg, op_note *note)
+{
+	int ret = nlconn_dump(conn, msg, &l->out, &l->fault);
+
+	for (const struct nlmsghdr *h = NULL; !ret && (h = nlbuf_next(&l->out, h));)
+		ret = note(l, conn, h);
+	return ret;
+}
+
+static_assert(offsetof(struct ifaddrmsg, ifa_index) == offsetof(struct ndmsg, ndm_ifindex) &&
+	      offsetof(struct tcmsg, tcm_ifindex) == offsetof(struct ndmsg, ndm_ifindex),
+	      "one place for the interface");
+
+int op_note_link(struct op_list *l, struct nlconn *conn, const struct nlmsghdr *msg)
+{
+	const struct ndmsg *ndm = nlmsg_data(msg);
+
+	return nlconn_note_name(conn, ndm->ndm_ifindex, &l->names);
 }
 
 int op_netns_fd(struct op_list *l, const char *netns)

@@ -88,6 +88,20 @@ void op_list_free(struct op_list *l);
 /* For ops that run: the connection into a namespace (a path, or NULL). */
 int op_conn(struct op_list *l, const char *netns, struct nlconn **conn);
 
+/* The same, and in `index` that of the interface `link` in there; NULL leaves it. */
+int op_conn_link(struct op_list *l, const char *netns, const char *link, struct nlconn **conn,
+		 int *index);
+
+/* What notes the names of the interfaces that a message speaks of. */
+typedef int op_note(struct op_list *l, struct nlconn *conn, const struct nlmsghdr *msg);
+
+/* Sends a request for a listing (nlconn_message(); NULL is out of memory), whose answers are in l->out
+ * then, and notes the names in each. */
+int op_dump(struct op_list *l, struct nlconn *conn, struct nl_msg *msg, op_note *note);
+
+/* For messages whose header tells one interface: addresses, neighbours, traffic control. */
+op_note op_note_link;
+
 /* The descriptor of the namespace (a path, not NULL) for IFLA_NET_NS_FD; it belongs to
  * the list. Negative errno on failure. */
 int op_netns_fd(struct op_list *l, const char *netns);

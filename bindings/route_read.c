@@ -47,19 +47,9 @@ int route_run_list(struct op_list *l, struct op *op)
 	struct route_read_op *o = (struct route_read_op *)op;
 	struct rtmsg *rtm;
 	struct nlconn *conn;
-	int ret = op_conn(l, op->netns, &conn);
+	int ret = op_conn_link(l, op->netns, o->link, &conn, &o->index);
 
-	if (!ret && o->link) {
-		o->index = nlconn_index(conn, o->link, &l->fault);
-		if (o->index < 0)
-			return o->index;
-	}
-	if (!ret)
-		ret = nlconn_dump(conn, nlconn_message(RTM_GETROUTE, 0, sizeof(*rtm), &rtm), &l->out,
-				  &l->fault);
-	for (const struct nlmsghdr *h = NULL; !ret && (h = nlbuf_next(&l->out, h));)
-		ret = note_names(l, conn, h);
-	return ret;
+	return ret ? ret : op_dump(l, conn, nlconn_message(RTM_GETROUTE, 0, sizeof(*rtm), &rtm), note_names);
 }
 
 static int put_question(struct nl_msg *msg, struct nlconn *conn, const struct route_read_op *o,

@@ -34,13 +34,10 @@ int tc_request(struct op_list *l, const struct tc_op *o, int type,
 	struct tcmsg *tcm;
 	struct nl_msg *msg;
 	struct nlconn *conn;
-	int ret = op_conn(l, o->op.netns, &conn), index;
+	int index = 0, ret = op_conn_link(l, o->op.netns, o->link, &conn, &index);
 
 	if (ret)
 		return ret;
-	index = nlconn_index(conn, o->link, &l->fault);
-	if (index < 0)
-		return index;
 	msg = nlconn_message(type, o->flags, sizeof(*tcm), &tcm);
 	if (msg) {
 		tcm->tcm_ifindex = index;
@@ -64,13 +61,8 @@ int tc_dump(struct op_list *l, struct tc_op *o, int type)
 	struct tcmsg *tcm;
 	struct nl_msg *msg;
 	struct nlconn *conn;
-	int ret = op_conn(l, o->op.netns, &conn);
+	int ret = op_conn_link(l, o->op.netns, o->link, &conn, &o->index);
 
-	if (!ret && o->link) {
-		o->index = nlconn_index(conn, o->link, &l->fault);
-		if (o->index < 0)
-			return o->index;
-	}
 	if (ret)
 		return ret;
 	msg = nlconn_message(type, 0, sizeof(*tcm), &tcm);
@@ -78,12 +70,7 @@ int tc_dump(struct op_list *l, struct tc_op *o, int type)
 		tcm->tcm_ifindex = o->index;
 		tcm->tcm_parent = o->parent;
 	}
-	ret = nlconn_dump(conn, msg, &l->out, &l->fault);
-	for (const struct nlmsghdr *h = NULL; !ret && (h = nlbuf_next(&l->out, h));) {
-		tcm = nlmsg_data(h);
-		ret = nlconn_note_name(conn, tcm->tcm_ifindex, &l->names);
-	}
-	return ret;
+	return op_dump(l, conn, msg, op_note_link);
 }
 
 int tc_push_list(lua_State *L, struct op_list *l, const struct tc_op *o,

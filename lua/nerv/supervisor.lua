@@ -17,10 +17,10 @@ local M = {}
 
 -- Seconds.
 local READY_LIMIT <const> = 20
--- Bytes of a log that are kept before it begins anew; as many again are kept of what was before.
-local LOG_MOST <const> = 1 << 20
 local RELOAD_DELAY <const> = 0.05
 local BACKOFF_FIRST <const>, BACKOFF_MAX <const> = 0.2, 10
+-- Bytes of a log that are kept before it begins anew; as many again are kept of what was before.
+local LOG_MOST <const> = 1 << 20
 -- So many times the last wait a service must have lived to be started again as if it had never died.
 local STEADY <const> = 3
 
@@ -211,8 +211,8 @@ function Supervisor:reload(p)
   service.reloads = task.spawn(function()
     task.sleep(RELOAD_DELAY)
     service.reloads = nil
-    service.wanted_end = true
-    if not service.ended then service.child:kill("TERM") end
+    service.wanted_end = not service.ended   -- one that is dead is started again anyway
+    if service.wanted_end then service.child:kill("TERM") end
   end)
 end
 

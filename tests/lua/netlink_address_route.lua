@@ -1,25 +1,16 @@
 -- Addresses and routes, IPv4 and IPv6, and the texts about wrong ones.
 local tap <const> = require "tap"
+local kernel <const> = require "support.kernel"
 local netns <const> = require "nerv.netns"
 local link <const> = require "nerv.link"
 local address <const> = require "nerv.address"
 local route <const> = require "nerv.route"
+local sh <const> = kernel.shell
+local find <const> = kernel.find
 
 local N <const> = "nlta"
 
-local function sh(command)
-  local pipe <close> = assert(io.popen(command .. " 2>&1"))
-  return pipe:read("a")
-end
-
-local function clean()
-  if netns.exists(N) then netns.delete{ path = N } end
-end
-
---- The entry of a list whose `key` is `value`.
-local function find(list, key, value)
-  for _, e in ipairs(list) do if e[key] == value then return e end end
-end
+local function clean() kernel.forget(N) end
 
 local function test_address()
   tap.eq({ address.add{ link = "a0", netns = N, address = "10.1.0.2/24", proto = 99 } }, { true }, "IPv4")

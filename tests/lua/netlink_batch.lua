@@ -1,19 +1,16 @@
 -- Batches: order, the first failure, misuse, cancelling, and 1000 endpoints at once.
 local tap <const> = require "tap"
+local kernel <const> = require "support.kernel"
 local netns <const> = require "nerv.netns"
 local link <const> = require "nerv.link"
 local address <const> = require "nerv.address"
 local batch <const> = require "nerv.batch"
 local task <const> = require "nerv.task"
+local sh <const> = kernel.shell
 
 local HUB <const> = "nltb-hub"
 local ENDPOINTS <const> = 1000
 local GROUP <const> = 0x40006e6c
-
-local function sh(command)
-  local pipe <close> = assert(io.popen(command .. " 2>&1"))
-  return pipe:read("a")
-end
 
 local function clean()
   for _, path in ipairs(netns.list()) do

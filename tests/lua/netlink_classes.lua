@@ -1,5 +1,6 @@
 -- Classes and filters: who gets which share of a link.
 local tap <const> = require "tap"
+local kernel <const> = require "support.kernel"
 local netns <const> = require "nerv.netns"
 local link <const> = require "nerv.link"
 local address <const> = require "nerv.address"
@@ -8,13 +9,9 @@ local class <const> = require "nerv.class"
 local filter <const> = require "nerv.filter"
 local batch <const> = require "nerv.batch"
 local paths <const> = require "nerv.paths"
+local sh <const> = kernel.shell
 
 local A <const>, B <const> = "nlcA", "nlcB"
-
-local function sh(command)
-  local pipe <close> = assert(io.popen(command .. " 2>&1"))
-  return pipe:read("a")
-end
 
 local function tc(words) return sh("tc -n " .. A .. " " .. words) end
 

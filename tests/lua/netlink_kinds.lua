@@ -1,33 +1,18 @@
 -- Kinds of link and their options, ports of bridges, and what links have in common; each is read
 -- back and compared with what iproute2 says.
 local tap <const> = require "tap"
+local kernel <const> = require "support.kernel"
 local netns <const> = require "nerv.netns"
 local link <const> = require "nerv.link"
 local address <const> = require "nerv.address"
 local fdb <const> = require "nerv.fdb"
 local batch <const> = require "nerv.batch"
 local process <const> = require "nerv.process"
-local cjson <const> = require "cjson"
+local sh <const> = kernel.shell
 
 local N <const> = "nltk"
 
-local function sh(command)
-  local pipe <close> = assert(io.popen(command .. " 2>&1"))
-  return pipe:read("a")
-end
-
-local function integers(value)
-  if type(value) == "number" then return math.tointeger(value) or value end
-  if type(value) == "table" then
-    for k, v in pairs(value) do value[k] = integers(v) end
-  end
-  return value
-end
-
-local function ip(name)
-  local text = sh(("ip -n %s -j -d link show dev %s"):format(N, name))
-  return text:sub(1, 1) == "[" and integers(cjson.decode(text)[1]) or nil
-end
+local function ip(name) return kernel.link(N, name) end
 
 local function data(name) return ip(name).linkinfo.info_data end
 local function port(name) return ip(name).linkinfo.info_slave_data end
@@ -232,7 +217,7 @@ local function test_common()
   sh(("ip netns exec %s ping -c3 -i0.01 -W1 -I c0 ff02::1"):format(N))
   local function counted()
     local text = sh(("ip -n %s -j -s link show dev c0"):format(N))
-    local seen, stats = integers(cjson.decode(text)[1]).stats64, get "c0".stats
+    local seen, stats = json.decode(text)[1].stats64, get "c0".stats
     return seen.tx.packets > 0 and seen.tx.packets == stats.tx_packets and seen.tx.bytes == stats.tx_bytes and
       seen.rx.packets == stats.rx_packets and seen.tx.errors == stats.tx_errors and
       seen.rx.dropped == stats.rx_dropped and stats.tx_packets == get "c1".stats.rx_packets

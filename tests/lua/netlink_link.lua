@@ -1,30 +1,13 @@
 -- Links: veth pairs across namespaces, bridges, changes, groups, and what is refused.
 local tap <const> = require "tap"
+local kernel <const> = require "support.kernel"
 local netns <const> = require "nerv.netns"
 local link <const> = require "nerv.link"
-local cjson <const> = require "cjson"
+local sh <const> = kernel.shell
 
 local A <const>, B <const> = "nltl-a", "nltl-b"
 
-local function sh(command)
-  local pipe <close> = assert(io.popen(command .. " 2>&1"))
-  return pipe:read("a")
-end
-
---- cjson reads every number as a float.
-local function integers(value)
-  if type(value) == "number" then return math.tointeger(value) or value end
-  if type(value) == "table" then
-    for k, v in pairs(value) do value[k] = integers(v) end
-  end
-  return value
-end
-
---- What iproute2 says of a link, or nil.
-local function ip(space, name)
-  local text = sh(("ip -n %s -j -d link show dev %s"):format(space, name))
-  return text:sub(1, 1) == "[" and integers(cjson.decode(text)[1]) or nil
-end
+local ip <const> = kernel.link
 
 local function clean()
   for _, name in ipairs{ A, B } do

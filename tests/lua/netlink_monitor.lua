@@ -1,4 +1,4 @@
--- The m: events of every subject, waiting, time limits, cancelling, closing, overflow.
+-- The monitor: events of every subject, waiting, time limits, cancelling, closing, overflow.
 local tap <const> = require "tap"
 local netns <const> = require "nerv.netns"
 local link <const> = require "nerv.link"

@@ -1,30 +1,22 @@
 -- Neighbours of IPv4 and IPv6, and the forwarding databases of bridges and vxlans.
 local tap <const> = require "tap"
+local kernel <const> = require "support.kernel"
 local netns <const> = require "nerv.netns"
 local link <const> = require "nerv.link"
 local address <const> = require "nerv.address"
 local neighbour <const> = require "nerv.neighbour"
 local fdb <const> = require "nerv.fdb"
 local batch <const> = require "nerv.batch"
-local cjson <const> = require "cjson"
+local sh <const> = kernel.shell
+local find <const> = kernel.find
 
 local N <const> = "nltn"
 
-local function sh(command)
-  local pipe <close> = assert(io.popen(command .. " 2>&1"))
-  return pipe:read("a")
-end
-
-local function clean()
-  if netns.exists(N) then netns.delete{ path = N } end
-end
-
-local function find(list, key, value)
-  for _, e in ipairs(list) do if e[key] == value then return e end end
-end
+local function clean() kernel.forget(N) end
 
 local function ip(dst, options)
-  return find(cjson.decode(sh(("ip -n %s -j neigh show %s"):format(N, options or ""))), "dst", dst)
+  -- A flag is a member without value.
+  return find(json.decode(sh(("ip -n %s -j neigh show %s"):format(N, options or "")), { null = true }), "dst", dst)
 end
 
 local function listed(dst, options)
@@ -100,7 +92,7 @@ local function entries(options)
 end
 
 local function bridge(mac, dev)
-  for _, e in ipairs(cjson.decode(sh(("bridge -n %s -j -d fdb show dev %s"):format(N, dev)))) do
+  for _, e in ipairs(json.decode(sh(("bridge -n %s -j -d fdb show dev %s"):format(N, dev)))) do
     if e.mac == mac then return e end
   end
 end
@@ -152,7 +144,7 @@ local function test_vxlan()
   tap.eq({ e.mac, e.link, e.port, e.id, e.via, e.own, e.state }, { mac, "x0", 1234, 99, "n0", true, "permanent" },
     "read back")
   e = bridge(mac, "x0")
-  tap.eq({ e.dst, e.port, e.vni, e.viaIf, e.flags[1] }, { "192.0.2.5", 1234.0, 99.0, "n0", "self" }, "bridge says so")
+  tap.eq({ e.dst, e.port, e.vni, e.viaIf, e.flags[1] }, { "192.0.2.5", 1234, 99, "n0", "self" }, "bridge says so")
   tap.eq(batch.run{ { "fdb.replace", { link = "x0", netns = N, mac = mac, remote = "192.0.2.6" } } }, 1, "another host")
   tap.eq(bridge(mac, "x0").dst, "192.0.2.6", "bridge says so")
   local zero = "00:00:00:00:00:00"

@@ -1,12 +1,9 @@
 -- Network namespaces as files: made, listed, deleted, next to those of `ip netns`.
 local tap <const> = require "tap"
+local kernel <const> = require "support.kernel"
 local netns <const> = require "nerv.netns"
 local link <const> = require "nerv.link"
-
-local function sh(command)
-  local pipe <close> = assert(io.popen(command .. " 2>&1"))
-  return pipe:read("a")
-end
+local sh <const> = kernel.shell
 
 local function contains(list, value)
   for _, v in ipairs(list) do if v == value then return true end end

@@ -1,26 +1,21 @@
 -- Rules of policy routing: what they select, what they do, and what is refused.
 local tap <const> = require "tap"
+local kernel <const> = require "support.kernel"
 local netns <const> = require "nerv.netns"
 local link <const> = require "nerv.link"
 local address <const> = require "nerv.address"
 local route <const> = require "nerv.route"
 local rule <const> = require "nerv.rule"
 local batch <const> = require "nerv.batch"
+local sh <const> = kernel.shell
 
 local N <const> = "nltu"
-
-local function sh(command)
-  local pipe <close> = assert(io.popen(command .. " 2>&1"))
-  return pipe:read("a")
-end
 
 local function ip(family, priority)
   return sh(("ip -n %s -%d rule show priority %d"):format(N, family, priority))
 end
 
-local function clean()
-  if netns.exists(N) then netns.delete{ path = N } end
-end
+local function clean() kernel.forget(N) end
 
 --- The rule of a priority as it is listed, without what was not asked about.
 local function listed(priority, family)

@@ -1,22 +1,17 @@
 -- Shaping, hooks, kernel settings and offloads.
 local tap <const> = require "tap"
+local kernel <const> = require "support.kernel"
 local netns <const> = require "nerv.netns"
 local link <const> = require "nerv.link"
 local qdisc <const> = require "nerv.qdisc"
 local sysctl <const> = require "nerv.sysctl"
 local ethtool <const> = require "nerv.ethtool"
 local batch <const> = require "nerv.batch"
+local sh <const> = kernel.shell
 
 local N <const> = "nlts"
 
-local function sh(command)
-  local pipe <close> = assert(io.popen(command .. " 2>&1"))
-  return pipe:read("a")
-end
-
-local function clean()
-  if netns.exists(N) then netns.delete{ path = N } end
-end
+local function clean() kernel.forget(N) end
 
 local function root_qdisc()
   for _, q in ipairs(qdisc.list{ netns = N, link = "s0" }) do

@@ -1,25 +1,16 @@
 -- Links of the kinds tap and tun: owners, headers, queues, persistence, and what is refused.
 local tap <const> = require "tap"
+local kernel <const> = require "support.kernel"
 local netns <const> = require "nerv.netns"
 local link <const> = require "nerv.link"
 local batch <const> = require "nerv.batch"
-local cjson <const> = require "cjson"
+local sh <const> = kernel.shell
 
 local N <const> = "nltt"
 
-local function sh(command)
-  local pipe <close> = assert(io.popen(command .. " 2>&1"))
-  return pipe:read("a")
-end
+local function clean() kernel.forget(N) end
 
-local function clean()
-  if netns.exists(N) then netns.delete{ path = N } end
-end
-
-local function ip(name)
-  local text = sh(("ip -n %s -j -d link show dev %s"):format(N, name))
-  return text:sub(1, 1) == "[" and cjson.decode(text)[1] or nil
-end
+local function ip(name) return kernel.link(N, name) end
 
 local function test_tap()
   assert(link.add{ kind = "bridge", name = "br0", netns = N, up = true })
@@ -30,7 +21,7 @@ local function test_tap()
   tap.eq({ seen.linkinfo.info_kind, seen.linkinfo.info_data.type, seen.linkinfo.info_data.vnet_hdr,
     seen.linkinfo.info_data.multi_queue, seen.linkinfo.info_data.persist, seen.linkinfo.info_data.user,
     seen.linkinfo.info_data.group },
-    { "tun", "tap", true, true, true, "nobody", 4242.0 }, "ip: kind, headers, owners")
+    { "tun", "tap", true, true, true, "nobody", 4242 }, "ip: kind, headers, owners")
   tap.eq({ seen.address, math.tointeger(seen.mtu), seen.master, seen.ifalias, math.tointeger(seen.ifindex) },
     { "02:00:00:00:00:07", 1400, "br0", "nltt:t0", 77 }, "ip: the rest")
   local got = link.get{ name = "t0", netns = N }

@@ -1,5 +1,6 @@
 -- nftables: packet filters and address translation in namespaces.
 local tap <const> = require "tap"
+local kernel <const> = require "support.kernel"
 local netns <const> = require "nerv.netns"
 local link <const> = require "nerv.link"
 local address <const> = require "nerv.address"
@@ -8,13 +9,9 @@ local sysctl <const> = require "nerv.sysctl"
 local nftables <const> = require "nerv.nftables"
 local json <const> = require "nerv.json"
 local batch <const> = require "nerv.batch"
+local sh <const> = kernel.shell
 
 local N <const>, IN <const>, OUT <const> = "nftN", "nftI", "nftO"
-
-local function sh(command)
-  local pipe <close> = assert(io.popen(command .. " 2>&1"))
-  return pipe:read("a")
-end
 
 local function nft(words) return sh(("ip netns exec %s nft %s"):format(N, words)) end
 local function run(commands, more)

@@ -8,6 +8,26 @@ function M.sh(...)
   return result.stdout
 end
 
+--- What a command line of the shell writes, both ways.
+function M.shell(command)
+  local pipe <close> = assert(io.popen(command .. " 2>&1"))
+  return pipe:read("a")
+end
+
+--- The entry of a list whose `key` is `value`.
+function M.find(list, key, value)
+  for _, e in ipairs(list) do
+    if e[key] == value then return e end
+  end
+end
+
+--- Deletes namespaces, as far as they exist.
+function M.forget(...)
+  for _, name in ipairs { ... } do
+    if netns.exists(name) then netns.delete { path = name } end
+  end
+end
+
 local function within(ns, ...)
   local result = assert(process.run { argv = { ... }, netns = ns })
   return result.exit == 0 and json.decode(result.stdout) or {}

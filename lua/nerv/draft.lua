@@ -13,7 +13,6 @@ local json <const> = require "nerv.json"
 local lab <const> = require "nerv.lab"
 local needs <const> = require "nerv.needs"
 local options <const> = require "nerv.options"
-local protocol <const> = require "nerv.protocol"
 local ovsdb <const> = require "nerv.ovsdb"
 local suggest <const> = require "nerv.suggest"
 local state_module <const> = require "nerv.state"
@@ -347,33 +346,15 @@ end
 
 --- What the agents would do: the operations of all concerned nodes, each with its node.
 function M.plan(draft)
-  local all = {}
   local sent = { network = draft.network, endpoints = draft.endpoints, gone = draft.gone,
     archetypes = draft.archetypes, target = draft.target }
-  for _, node in ipairs(draft.nodes) do
-    local socket = must(lab.socket(node))
-    local reply, message = protocol.call(socket, { call = "plan", draft = sent, objects = draft.objects })
-    if not reply then fail(("%s: node %s: %s"):format(draft.text, node, message)) end
-    for _, operation in ipairs(reply.operations) do
-      operation.node = node
-      all[#all + 1] = operation
-    end
-  end
-  return all
+  return lab.operations(draft.nodes, { call = "plan", draft = sent, objects = draft.objects }, draft.text)
 end
 
 --- The operations that the agents performed for a Change, as long as it is remembered.
 function M.performed(state, uuid)
-  local all = {}
   local row = state.rows.Change[uuid]
-  for _, node in ipairs(row and row.nodes or {}) do
-    local reply = must(protocol.call(must(lab.socket(node)), { call = "operations", change = uuid }))
-    for _, operation in ipairs(reply.operations) do
-      operation.node = node
-      all[#all + 1] = operation
-    end
-  end
-  return all
+  return row and lab.operations(row.nodes, { call = "operations", change = uuid }, row.text) or {}
 end
 
 return M

@@ -155,6 +155,27 @@ end
 
 M.farewell = false
 
+--- Asks the agents of several nodes for operations: of a plan, a Change, a repair.
+-- @tparam table nodes their names
+-- @tparam table request see agent/calls.lua
+-- @tparam string what begins the message when one does not answer
+-- @return their operations, each with its node
+-- @raise when one does not answer
+function M.operations(nodes, request, what)
+  local all = {}
+  for _, node in ipairs(nodes) do
+    local where, message = M.socket(node)
+    local reply
+    if where then reply, message = protocol.call(where, request) end
+    if not reply then registry.fail(("%s: node %s: %s"):format(what, node, message)) end
+    for _, operation in ipairs(reply.operations) do
+      operation.node = node
+      all[#all + 1] = operation
+    end
+  end
+  return all
+end
+
 --- Leaves the agent; a lab that nobody else uses ends, and this waits until it has. M.farewell, if set, is told
 -- what becomes of it: { ends =, others = other shells that use it, networks =, endpoints = }.
 function M.leave()
@@ -194,9 +215,11 @@ return api.module("lab", "this shell's agent and database; the first call that n
     example = "print(lab.connection().hello.run_dir)" },
   state = { text = "returns this shell's replica of the database: the rows of its tables by UUID are in `rows`",
     example = "for _, row in pairs(lab.state().rows.Endpoint) do print(row.name, row.mac) end" },
-  socket = { text = "returns the path of the agent's socket of a node; or nil and a message",
+  socket = { text = "returns where the agent of a node answers: its socket's path, or \"ssl:ADDRESS:PORT\" from "
+      .. "another machine; or nil and a message",
     args = { { name = "node", type = "name", names = "node", required = true, text = "name of the node" } },
     example = "print(lab.socket(lab.here()))" },
+  operations = { internal = true },
   leave = { internal = true },
   clean = { text = "removes what labs left whose agents are dead; returns the state directories that were cleaned",
     example = "print(#lab.clean())" },

@@ -13,7 +13,6 @@ local json <const> = require "nerv.json"
 local lab <const> = require "nerv.lab"
 local live <const> = require "nerv.prompt.live"
 local options <const> = require "nerv.options"
-local protocol <const> = require "nerv.protocol"
 
 local M = {}
 local Network = { __name = "network" }
@@ -146,16 +145,8 @@ function methods:capture(given)
 end
 
 function methods:verify()
-  local all = {}
-  local row = row_of(self)
-  for _, node in ipairs(lab.state():nodes_of(row)) do
-    local reply = must(protocol.call(must(lab.socket(node)), { call = "verify", network = self.name }))
-    for _, operation in ipairs(reply.operations) do
-      operation.node = node
-      all[#all + 1] = operation
-    end
-  end
-  return all
+  return lab.operations(lab.state():nodes_of(row_of(self)), { call = "verify", network = self.name },
+    "verify network " .. self.name)
 end
 
 function M.create(spec)

@@ -6,9 +6,9 @@
 work='local p = require("nerv.progress").start(function() return "at work on a long name" end)'
 run -e "$work sleep(1.4) p:close() print('done')"
 silent err "without a terminal there is no progress"
-# terminal CODE [COLUMNS]: what a terminal got.
+# terminal CODE [COLUMNS]: what a terminal got. The quoting is that of bash.
 terminal() {
-	script -qefc "stty cols ${2:-80}; $(printf '%q ' "$nervsh" -e "$1")" seen </dev/null >/dev/null 2>&1
+	SHELL=/bin/bash script -qefc "stty cols ${2:-80}; $(printf '%q ' "$nervsh" -e "$1")" seen </dev/null >/dev/null 2>&1
 	sed '1d;/^Script done/d' seen | tr '\r' '\n' >out
 }
 terminal "$work sleep(1.6) p:close() print('done')"

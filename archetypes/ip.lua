@@ -31,6 +31,13 @@ local function routes_problem(net)
   end
 end
 
+local function forwarders_problem(net)
+  for _, server in ipairs(net.forwarders) do
+    local good, message = cidr.address(server)
+    if not good then return "option 'forwarders': " .. message end
+  end
+end
+
 -- Both families alike: the range, its gateway, and the endpoint's address.
 local function families(net, ep)
   local list = {}
@@ -159,10 +166,10 @@ return archetype {
     gateway = { type = "boolean", default = false, doc = "a router at the first address of each range" },
     dhcp = { type = "boolean", default = false, doc = "lease the endpoints' addresses by DHCP" },
     dns = { type = "boolean", default = false, doc = "answer names of endpoints at the gateway's address" },
-    uplink = { type = "string", doc = "interface of the home by which endpoints reach the outside, masqueraded" },
-    uplink_address = { type = "string", doc = "the gateway's own address there, with prefix length: \"192.0.2.7/24\"" },
+    uplink = { type = "interface", doc = "interface of the home by which endpoints reach the outside, masqueraded" },
+    uplink_address = { type = "interface4", doc = "the gateway's own address there: \"192.0.2.7/24\"" },
     uplink_router = { type = "address4", doc = "next router on that side" },
-    uplink_address6 = { type = "string", doc = "the same for IPv6" },
+    uplink_address6 = { type = "interface6", doc = "the same for IPv6" },
     uplink_router6 = { type = "address6", doc = "the same for IPv6" },
     inbound = { type = "boolean", default = false,
       doc = "let machines outside open connections to endpoints, whose addresses they route to uplink_address" },
@@ -184,7 +191,7 @@ return archetype {
     if net.uplink and not net.uplink_address and not net.uplink_address6 then
       return "option 'uplink' needs uplink_address or uplink_address6"
     end
-    return routes_problem(net)
+    return routes_problem(net) or forwarders_problem(net)
   end,
 
   on_network = function(need, net)

@@ -22,6 +22,9 @@ local fields <const> = { name = "string", summary = "string", network = "table",
 local reserved <const> = { name = true, archetype = true, node = true, home = true, nodes = true,
   ports = true, group = true, own_mac = true, facts = true, edge = true, made = true, path = true, id = true }
 
+-- Seconds in which a text is read, and in which its `check` answers.
+local BUDGET <const> = 1
+
 -- What archetype{ ... } has seen.
 local defined <const> = setmetatable({}, { __mode = "k" })
 
@@ -81,17 +84,20 @@ local function environment()
   }
 end
 
+-- An error of an archetype's code, with the file that it is of.
+local function placed(name, message)
+  message = tostring(message)
+  if message:find("archetypes/" .. name .. ".lua:", 1, true) then return message end
+  return ("archetypes/%s.lua: %s"):format(name, message)
+end
+
 --- Evaluates an archetype's text.
 -- @return the archetype, or nil and a message
 local function from_text(text, name)
   local chunk, message = load(text, "@archetypes/" .. name .. ".lua", "t", environment())
   if not chunk then return nil, message end
-  local good, def = runtime.limited(1, chunk)
-  if not good then
-    message = tostring(def)
-    local placed = message:find("archetypes/" .. name .. ".lua:", 1, true)
-    return nil, placed and message or ("archetypes/%s.lua: %s"):format(name, message)
-  end
+  local good, def = runtime.limited(BUDGET, chunk)
+  if not good then return nil, placed(name, def) end
   if not defined[def] then
     return nil, ("archetypes/%s.lua does not return archetype{ ... }"):format(name)
   end
@@ -246,6 +252,17 @@ function M.component(def, name)
   return assert(by_digest[digest])
 end
 
+--- What an archetype says of a network's options together.
+-- @tparam table values checked one by one
+-- @return nil when they go together, or what is wrong
+function M.problem(def, values)
+  if not def.check then return nil end
+  local good, problem = runtime.limited(BUDGET, def.check, values)
+  if not good then return placed(def.name, problem) end
+  if problem == nil or type(problem) == "string" then return problem end
+  return ("archetypes/%s.lua: check returns %s: a string or nil is expected"):format(def.name, type(problem))
+end
+
 function M.expand(name, given, more)
   local needs <const> = require "nerv.needs"
   local def, message = M.load(name)
@@ -253,6 +270,8 @@ function M.expand(name, given, more)
   local net
   net, message = options.check("archetype.expand", def.network, given or {})
   if not net then registry.fail(message) end
+  message = M.problem(def, net)
+  if message then registry.fail("archetype.expand: " .. message) end
   net.name, net.node = more.name or name, more.node
   net.home, net.nodes = more.home or net.node, more.nodes or { net.node }
   net.ports, net.edge, net.own_mac = more.ports or {}, more.edge, "02:00:00:00:00:fe"
@@ -328,5 +347,6 @@ for _, n in ipairs(archetype.expand("ip", { subnet = "10.1.0.0/24" },
     args = { { name = "on", type = "boolean", text = "whether; by default true" } },
     example = "archetype.watch(true)\narchetype.watch(false)" },
   by_digest = { internal = true }, component = { internal = true }, complain = { internal = true },
+  problem = { internal = true },
   path = { internal = true }, trusted = { internal = true }, recompose = { internal = true },
 })

@@ -29,6 +29,16 @@ function M.number(text)
   return (">I4"):unpack(bytes)
 end
 
+function M.interface(text)
+  local address, prefix = tostring(text):match("^([^/]+)/(%d+)$")
+  local bytes = address and bytes_of(address)
+  prefix = math.tointeger(tonumber(prefix))
+  if not bytes or not prefix or prefix > 8 * #bytes then
+    return fail("bad address \"%s\": an address, a slash and a prefix length are expected", tostring(text))
+  end
+  return inet.text(bytes), #bytes == 4 and 4 or 6, prefix
+end
+
 -- The bytes with all bits behind the first `prefix` set to 0.
 local function masked(bytes, prefix)
   local whole, rest = prefix // 8, prefix % 8
@@ -142,6 +152,8 @@ local ADDRESS <const> = { name = "address", type = "string", required = true, te
 return api.module("cidr", "arithmetic on IPv4 and IPv6 addresses and ranges", M, {
   address = { text = "reads an address; returns it as all write it and its family, 4 or 6; or nil, message, code",
     args = { TEXT }, example = 'print(cidr.address("FD00:0::1"))' },
+  interface = { text = "reads an interface's address; returns the address, its family and its prefix length; or nil, "
+    .. "message, code", args = { TEXT }, example = 'local address, family, prefix = cidr.interface "10.1.0.7/24"' },
   number = { text = "returns the number of an IPv4 address; or nil, message, code", args = { TEXT },
     example = 'assert(cidr.number("10.0.0.1") == 0x0a000001)' },
   parse = { text = "reads a range; returns {family=, prefix=, base= bytes of its first address, size= how many,"

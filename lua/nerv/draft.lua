@@ -97,7 +97,7 @@ end
 
 -- What an archetype says of its options together.
 local function check_together(what, def, values)
-  local problem = def.check and def.check(values)
+  local problem = archetypes.problem(def, values)
   if problem then fail(("%s: %s"):format(what, problem)) end
 end
 

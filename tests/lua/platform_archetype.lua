@@ -119,6 +119,27 @@ else
 end
 tap.ok(not file.stat "/nonexistent", "nothing is made")
 
+-- what its author's `check` says, whatever it does
+local function refusal(name, check)
+  local dir <close> = setmetatable({ path = os.tmpname() }, { __close = function(d) file.remove_tree(d.path) end })
+  file.remove(dir.path)
+  assert(file.mkdir(dir.path))
+  assert(file.write(dir.path .. "/" .. name .. ".lua", ([[return archetype { name = "%s", summary = "for a test",
+    on_network = function() return {} end, on_endpoint = function() return {} end, check = function(net) %s end }]]):format(name, check)))
+  local run = assert(process.run { argv = { process.exe(), "-e", ("archetype.expand %q"):format(name) }, add_env = { NERV_PATH = dir.path } })
+  return run.exit, run.stderr
+end
+for check, message in pairs {
+  ["return 'two of them'"] = "archetype.expand: two of them\n",
+  ["return false"] = "archetype.expand: archetypes/odd.lua: check returns boolean: a string or nil is expected\n",
+  ["error 'no'"] = "archetype.expand: archetypes/odd.lua:2: no\n",
+  ["while true do end"] = "archetype.expand: archetypes/odd.lua: it ran for longer than it may\n",
+} do
+  local exit, stderr = refusal("odd", check)
+  tap.ok(exit == 1 and stderr:find(message, 1, true), "check: " .. check, stderr)
+end
+tap.eq({ refusal("even", "return nil") }, { 0, "" }, "check: nothing is wrong")
+
 -- what is given is not changed
 tap.eq(SUBNET, { subnet = "10.1.0.0/24" }, "options stay as they were")
 tap.eq(ENDPOINTS[1], { name = "h1", address = "10.1.0.2", mac = "02:00:00:00:00:11" }, "endpoints, too")

@@ -37,6 +37,17 @@ refuses(function() network.create { name = "red", archetype = "ip", subnet = "10
   'network.create: mtu = "big": an integer from 68 to 65535 is expected$', "wrong type: text for a number")
 refuses(function() network.create { name = "red", archetype = "ip", subnet = "10.1.0.0/24", mtu = 1e99 } end,
   "network.create: mtu = 1e%+99: an integer from 68", "too large a number")
+for options, pattern in pairs {
+  [{ subnet = "10.1.0.0/24", uplink = "lo" }] = "option 'uplink' needs gateway = true$",
+  [{ subnet = "10.1.0.0/24", uplink_address = "192.0.2.300/24" }] = 'uplink_address = "192.0.2.300/24": bad address',
+  [{ subnet = "10.1.0.0/24", uplink_address = "192.0.2.1" }] = "an address, a slash and a prefix length are expected$",
+  [{ subnet = "10.1.0.0/24", uplink_address = "2001:db8::1/64" }] = "IPv4 is expected$",
+  [{ subnet = "10.1.0.0/24", uplink_address6 = "2001:db8::1/129" }] = "an address, a slash and a prefix length are expected$",
+  [{ subnet = "10.1.0.0/24", forwarders = { "192.0.2.1", "dns.example" } }] = "option 'forwarders': bad address \"dns.example\"",
+} do
+  options.name, options.archetype = "red", "ip"
+  refuses(function() network.create(options) end, "network.create: .*" .. pattern, "options that do not go: " .. pattern)
+end
 refuses(function() network.create { name = "red", archetype = "bridge", stp = "yes" } end,
   'network.create: stp = "yes": true or false is expected$', "wrong type: text for a boolean")
 for _, case in ipairs {

@@ -146,7 +146,7 @@ function Check:network(path, name, entry)
   local net = { name = name, def = self:definition(path, name, entry), endpoints = {}, path = path }
   net.archetype = net.def.name
   net.options, net.values = self:options(path, entry, net.def.network, NETWORK_KEYS)
-  local problem = net.def.check and net.def.check(net.values)
+  local problem = archetypes.problem(net.def, net.values)
   if problem then self:fail(path, "%s", problem) end
   net.home = self:node(place(path, "home"), entry.home)
   local inner = place(path, "endpoints")

@@ -83,11 +83,12 @@ local function uplink(need, net, nic)
   end
 end
 
--- dnsmasq knows the endpoints by the files that on_member makes, one for each: it sees new ones by itself.
+-- dnsmasq knows the endpoints by the files that on_member makes, one for each: it sees new ones by itself. It has no
+-- socket but on the network's side: whoever is outside, beyond the uplink, finds no port of it.
 local function server_command(net)
   local argv = { "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--no-hosts", "--no-resolv",
-    "--no-ping", "--interface=eth0", "--log-facility=-", "--dhcp-leasefile=/dev/null", "--dhcp-authoritative",
-    "--port=" .. (net.dns and 53 or 0) }
+    "--no-ping", "--interface=eth0", "--except-interface=lo", "--bind-dynamic", "--log-facility=-", "--leasefile-ro",
+    "--dhcp-authoritative", "--port=" .. (net.dns and 53 or 0) }
   local function add(fmt, ...) argv[#argv + 1] = fmt:format(...) end
   if net.dns then
     add("--hostsdir=${run}/files/%s+dns", net.path)

@@ -1,5 +1,6 @@
 -- Static routes of an IP network, in endpoints, at the gateway and by DHCP; and who may come in by the gateway: nobody
--- outside opens a connection into the network unless asked for, though he routes the inner range to it.
+-- outside opens a connection into the network unless asked for, though he routes the inner range to it. DHCP and DNS of
+-- the gateway are for those inside alone.
 -- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
@@ -25,7 +26,7 @@ end
 
 local ROUTES <const> = { ["10.9.0.0/16"] = "10.1.0.7", ["fd00:9::/48"] = "fd00:1::7" }
 local blue <const> = network.create { name = "blue", archetype = "ip", subnet = "10.1.0.0/24", subnet6 = "fd00:1::/64", gateway = true,
-  dhcp = true, uplink = "wan", uplink_address = "198.51.100.10/24", uplink_router = "198.51.100.1",
+  dhcp = true, dns = true, uplink = "wan", uplink_address = "198.51.100.10/24", uplink_router = "198.51.100.1",
   uplink_address6 = "2001:db8::10/64", uplink_router6 = "2001:db8::1", routes = ROUTES }
 local h1 <const>, router <const> = table.unpack(blue:endpoint { { name = "h1" },
   { name = "router", address = "10.1.0.7", address6 = "fd00:1::7" } })
@@ -84,6 +85,22 @@ tap.ok(router:run("ping", "-c1", "-W2", "-I", "10.9.0.1", "198.51.100.1"), "so d
 tap.eq(reached(), {}, "from outside nothing inside answers")
 tap.ok(not opened(h1.address) and not opened(h1.address6), "and no connection is opened")
 tap.ok(answers "198.51.100.10", "the gateway itself answers at its outer address")
+
+-- DHCP and DNS: no socket of theirs is at an outer address, and inside they are reached by the inner ones alone.
+local sockets = {}
+for line in assert(process.run { argv = { "ss", "-Hlntu" }, netns = gateway }).stdout:gmatch "[^\n]+" do
+  local place = line:match "^%S+%s+%S+%s+%S+%s+%S+%s+(%S+)"
+  if not place:find "%%eth0:" then sockets[#sockets + 1] = line:match "^%S+" .. " " .. place end
+end
+table.sort(sockets)
+tap.eq(sockets, { "tcp 10.1.0.1:53", "tcp [fd00:1::1]:53", "udp 10.1.0.1:53", "udp [fd00:1::1]:53" }, "no server is at an outer address")
+tap.ok(not opened("198.51.100.10", "53") and not opened("2001:db8::10", "53"), "the name server's port is closed outside")
+local function lookup(at, where)
+  local said = process.run { argv = { "timeout", "1", "busybox", "nslookup", "-type=a", "h1.blue", at }, netns = where }
+  return said.exit == 0 and said.stdout:find "10.1.0.2" ~= nil
+end
+tap.ok(tap.eventually(5, function() return lookup("10.1.0.1", h1.netns) end), "an endpoint is told names at the inner address")
+tap.ok(not lookup("198.51.100.10", h1.netns) and not lookup("198.51.100.10", outside), "at the outer one nobody is")
 
 -- replies, not openings: a connection from inside goes on
 local echo <const> = assert(process.spawn { argv = { "busybox", "nc", "-ll", "-p", "7778", "-e", "cat" }, stdin = "null", netns = outside })

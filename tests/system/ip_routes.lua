@@ -89,8 +89,8 @@ tap.ok(answers "198.51.100.10", "the gateway itself answers at its outer address
 -- DHCP and DNS: no socket of theirs is at an outer address, and inside they are reached by the inner ones alone.
 local sockets = {}
 for line in assert(process.run { argv = { "ss", "-Hlntu" }, netns = gateway }).stdout:gmatch "[^\n]+" do
-  local place = line:match "^%S+%s+%S+%s+%S+%s+%S+%s+(%S+)"
-  if not place:find "%%eth0:" then sockets[#sockets + 1] = line:match "^%S+" .. " " .. place end
+  local bound = line:match "^%S+%s+%S+%s+%S+%s+%S+%s+(%S+)"
+  if not bound:find "%%eth0:" then sockets[#sockets + 1] = line:match "^%S+" .. " " .. bound end
 end
 table.sort(sockets)
 tap.eq(sockets, { "tcp 10.1.0.1:53", "tcp [fd00:1::1]:53", "udp 10.1.0.1:53", "udp [fd00:1::1]:53" }, "no server is at an outer address")

@@ -3,9 +3,11 @@ local tap <const> = require "tap"
 
 local M = {}
 
-local function temporary(name)
+--- A path that nobody has.
+function M.temporary(name)
   return ("%s/%s-%s"):format(os.getenv "TMPDIR" or "/tmp", name, digest.random(6))
 end
+local temporary <const> = M.temporary
 
 --- A new directory that goes with the scope.
 -- @usage local dir <close> = system.directory()     dir.path

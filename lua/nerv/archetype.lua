@@ -154,7 +154,7 @@ local function read_text(name)
     end
   end
   return nil, ("unknown archetype '%s'%s"):format(name,
-    suggest(name, M.list(), "; there are " .. table.concat(M.list(), ", ")))
+    suggest(name, M.list(), "; there are " .. table.concat(M.list(), ", "))), "ENOENT"
 end
 
 local by_digest = {}
@@ -168,13 +168,14 @@ local function digest_of(text, uses)
 end
 
 -- Reads an archetype and those it is composed of from the search path; `loading` holds what is being read.
--- @return the archetype with `digest`, `text` and `uses` (name -> digest); or nil and a message
+-- @return the archetype with `digest`, `text` and `uses` (name -> digest); or nil, a message, and ENOENT when it has
+-- no file
 local function read(name, loading)
   if not context.valid_name(name) then return nil, ("'%s' is no archetype name"):format(tostring(name)) end
   if loading[name] then return nil, ("archetype '%s' is composed of itself"):format(name) end
   loading[name] = true
-  local text, message = read_text(name)
-  if not text then return nil, message end
+  local text, message, code = read_text(name)
+  if not text then return nil, message, code end
   local def
   def, message = from_text(text, name)
   if not def then return nil, message end
@@ -329,7 +330,7 @@ return api.module("archetype", "kinds of networks", M, {
   list = { text = "returns the names of the archetypes on the search path",
     example = 'print(table.concat(archetype.list(), " "))' },
   load = { text = "reads an archetype; returns {name=, summary=, network=, endpoint=, text=, digest= ...}, or nil and "
-    .. "a message", args = { NAME }, example = 'print(archetype.load("ip").summary)' },
+    .. "a message, and ENOENT when it has no file", args = { NAME }, example = 'print(archetype.load("ip").summary)' },
   expand = { text = "returns the needs that an archetype computes, array of {kind=, key=, owner=, properties=};"
     .. " touches "
     .. "nothing",

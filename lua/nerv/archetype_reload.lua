@@ -38,12 +38,34 @@ local function update(state, name, def, dry_run, operations)
   end
 end
 
+-- Whether an archetype is that of a name, or composed of it.
+local function has(def, name, texts)
+  if not def or def.name == name then return def ~= nil end
+  for _, digest in pairs(def.uses) do
+    if has(archetypes.by_digest(digest, texts), name, texts) then return true end
+  end
+  return false
+end
+
+-- What to say where there is no file, though networks may have been made from one.
+local function no_file(state, name, message)
+  local users, texts = {}, state:archetypes()
+  for _, row in ipairs(state:sorted "Network") do
+    if has(archetypes.by_digest(row.digest, texts), name, texts) then users[#users + 1] = row.name end
+  end
+  if #users == 0 then return message end
+  return ("there is no file %s.lua in %s; what uses it keeps the text that it has: %s"):format(name,
+    table.concat(archetypes.path(), ", "), table.concat(users, ", "))
+end
+
 --- Gives an archetype's text, as its file is now, to the networks that use it, in one Change each.
 -- @return operations, names of the networks, array of what went wrong
 local function reload(name, dry_run)
-  local new, message = archetypes.load(name)
-  if not new then registry.fail("archetype.reload: " .. message) end
   local state = lab.state()
+  local new, message, code = archetypes.load(name)
+  if not new then
+    registry.fail("archetype.reload: " .. (code == "ENOENT" and no_file(state, name, message) or message))
+  end
   local operations, done, failures = {}, {}, {}
   for _, row in ipairs(state:sorted "Network") do
     local network_name = row.name   -- the row is live

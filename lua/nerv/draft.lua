@@ -86,11 +86,27 @@ local function port_operations(wanted, picker, operations, allocations)
   return ports, names
 end
 
-local function load_archetype(what, name)
+--- The archetype of a name: as its file is now, or, where this machine has no such file, as networks run it.
+-- @return the archetype, or nil and a message
+function M.archetype(state, name)
+  local def, message, code = archetypes.load(name)
+  if code ~= "ENOENT" then return def, message end
+  local digest
+  for _, row in ipairs(state:sorted "Network") do
+    if row.archetype == name and digest and digest ~= row.digest then
+      return nil, ("archetype '%s' has no file here, and networks run more than one text of it"):format(name)
+    end
+    if row.archetype == name then digest = row.digest end
+  end
+  if not digest then return nil, message end
+  return archetypes.by_digest(digest, state:archetypes())
+end
+
+local function load_archetype(what, state, name)
   if name == nil then
     fail(("%s: option 'archetype' is missing; there are %s"):format(what, table.concat(archetypes.list(), ", ")))
   end
-  local def, message = archetypes.load(name)
+  local def, message = M.archetype(state, name)
   if not def then fail(("%s: %s"):format(what, message)) end
   return def
 end
@@ -121,7 +137,7 @@ end
 
 --- A new network.
 function M.create(state, spec)
-  local def = load_archetype("network.create", spec.archetype)
+  local def = load_archetype("network.create", state, spec.archetype)
   local values = checked("network.create", options.join(def.network, M.NETWORK), spec)
   check_together("network.create", def, values)
   if state:network(values.name) then fail(("network.create: network '%s' exists"):format(values.name)) end
@@ -323,7 +339,7 @@ function M.update(state, net_name, changes, successor)
   if changes.name ~= nil and changes.name ~= net_name then fail("network:update: a network keeps its name") end
   if changes.home ~= nil then checked("network:update", { home = M.NETWORK.home }, { home = changes.home }) end
   local row = network_row(state, net_name)
-  local def = successor or changes.archetype ~= nil and load_archetype("network:update", changes.archetype)
+  local def = successor or changes.archetype ~= nil and load_archetype("network:update", state, changes.archetype)
     or definition(state, row)
   local former = options.join(json.decode(row.parked) or {}, json.decode(row.options) or {})
   local merged = options.join(former, given_options(changes, M.NETWORK))

@@ -1,6 +1,8 @@
 -- `create`: a network.
 local assignment <const> = require "nerv.command.assignment"
 local archetypes <const> = require "nerv.archetype"
+local draft <const> = require "nerv.draft"
+local lab <const> = require "nerv.lab"
 local network <const> = require "nerv.network"
 local operations <const> = require "nerv.command.operations"
 
@@ -27,7 +29,7 @@ return {
   columns = operations.columns(LIST),
   example = "create green ip subnet=10.3.0.0/24",
   run = function(a)
-    local def, message = archetypes.load(a.archetype)
+    local def, message = draft.archetype(lab.state(), a.archetype)
     if not def then return nil, message end
     local names, given = assignment.split(a.options)
     if names[1] then

@@ -1,5 +1,4 @@
 -- `update`: options of a network or an endpoint, in place.
-local archetypes <const> = require "nerv.archetype"
 local assignment <const> = require "nerv.command.assignment"
 local command <const> = require "nerv.command"
 local context <const> = require "nerv.context"
@@ -13,8 +12,8 @@ local options <const> = require "nerv.options"
 
 -- The archetype that a network has, or is to have.
 local function definition(net, wanted)
-  if wanted then return archetypes.load(wanted) end
   local state = lab.state()
+  if wanted then return draft.archetype(state, wanted) end
   return draft.definition(state, state:network(net.name))
 end
 

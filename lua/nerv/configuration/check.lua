@@ -4,6 +4,7 @@ local allocation <const> = require "nerv.allocation"
 local archetypes <const> = require "nerv.archetype"
 local attachment <const> = require "nerv.attachment"
 local context <const> = require "nerv.context"
+local draft <const> = require "nerv.draft"
 local lab <const> = require "nerv.lab"
 local network <const> = require "nerv.network"
 local options <const> = require "nerv.options"
@@ -92,7 +93,7 @@ function Check:definition(path, name, entry)
   if entry.archetype == nil then
     self:fail(path, "the archetype is missing; there are %s", table.concat(archetypes.list(), ", "))
   end
-  local def, message = archetypes.load(entry.archetype)
+  local def, message = draft.archetype(self.state, entry.archetype)
   if not def then self:fail(place(path, "archetype"), "%s", message) end
   return def
 end

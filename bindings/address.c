@@ -50,6 +50,7 @@ static const struct arg add_fields[] = {
 
 static const struct arg delete_fields[] = {
 	ONE_FIELDS,
+	ARG_FIELD_MISSING_OK,
 	{ 0 }
 };
 

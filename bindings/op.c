@@ -213,6 +213,12 @@ void op_forget(struct op_list *l, const char *path)
 		close_space(s);
 }
 
+/* Routes give ESRCH, addresses EADDRNOTAVAIL, neighbours and namespaces ENOENT, interfaces ENODEV. */
+static bool is_missing(int err)
+{
+	return err == -ESRCH || err == -EADDRNOTAVAIL || err == -ENOENT || err == -ENODEV;
+}
+
 void op_list_run(struct op_list *l)
 {
 	for (struct op *op = l->head; op; op = op->next) {
@@ -221,7 +227,7 @@ void op_list_run(struct op_list *l)
 		l->fault.err = 0;
 		l->fault.what[0] = l->fault.ext[0] = '\0';
 		ret = op->verb->run(l, op);
-		if (ret < 0) {
+		if (ret < 0 && !(op->missing_ok && is_missing(ret))) {
 			l->fault.err = ret;
 			l->failed = op;
 			break;

@@ -48,6 +48,7 @@ struct op {
 	struct op *next;
 	const char *netns;	/* path of the namespace; NULL: the process's own */
 	const char *subject;	/* what error texts name, such as "veth0" */
+	bool missing_ok;	/* succeeds when what it is about is not there */
 };
 
 #define OP_SPACES 8

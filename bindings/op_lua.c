@@ -34,6 +34,7 @@ void op_job_add(struct op_job *job, const struct compile *c, const struct verb *
 
 	op->verb = verb;
 	op->netns = compile_netns(c, "netns");
+	compile_boolean(c, "missing_ok", &op->missing_ok);
 	verb->compile(c, op);
 	op_list_add(&job->list, op);
 }

@@ -39,6 +39,9 @@ struct op_job {
 #define ARG_FIELD_NETNS \
 	{ "netns", ARG_NETNS, false, "namespace in which to act; by default the process's own", NULL }
 
+#define ARG_FIELD_MISSING_OK \
+	{ "missing_ok", ARG_BOOLEAN, false, "succeed when there is nothing to delete", NULL }
+
 /* The arguments of a function that takes one table with these options. */
 #define OP_ARGS(option_fields, is_required) \
 	(const struct arg[]){ \

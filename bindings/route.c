@@ -42,6 +42,7 @@ static const struct arg add_fields[] = {
 static const struct arg delete_fields[] = {
 	ROUTE_FIELDS,
 	{ "protocol", ARG_INTEGER, false, "who made it, 1 to 255; by default anybody", NULL },
+	ARG_FIELD_MISSING_OK,
 	{ 0 }
 };
 

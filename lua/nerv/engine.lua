@@ -447,6 +447,13 @@ function Engine:apply_all(plan)
   return true
 end
 
+-- What goes with its container comes before it: where that was not removed, it is there still.
+function Engine:doubt_implied(actions)
+  for _, action in ipairs(actions) do
+    if action.implied then self:doubt(action) end
+  end
+end
+
 --- Applies actions in order; stops at the first that fails.
 -- @return true; or nil, "VERB KEY: why", code, the action
 function Engine:apply(actions)
@@ -462,7 +469,10 @@ function Engine:apply(actions)
     else
       next_one, message, code, action = self:apply_call(actions, i)
     end
-    if not next_one then return nil, message, code, action end
+    if not next_one then
+      self:doubt_implied(actions)
+      return nil, message, code, action
+    end
     i = next_one
     task.sleep(0)
   end

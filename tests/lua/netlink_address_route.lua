@@ -32,6 +32,8 @@ local function test_address()
   tap.ok(address.delete{ link = "a0", netns = N, address = "10.2.0.1/32" }, "delete")
   tap.eq(find(address.list{ netns = N }, "address", "10.2.0.1/32"), nil, "it is gone")
   tap.eq(select(3, address.delete{ link = "a0", netns = N, address = "10.2.0.1/32" }), "EADDRNOTAVAIL", "gone is gone")
+  tap.ok(address.delete{ link = "a0", netns = N, address = "10.2.0.1/32", missing_ok = true }, "which may be no failure")
+  tap.ok(address.delete{ link = "none", netns = N, address = "10.2.0.1/32", missing_ok = true }, "nor with its interface")
   tap.eq({ address.add{ link = "none", netns = N, address = "10.2.0.1/32" } },
     { nil, "address.add 10.2.0.1/32 on none: interface none: No such device", "ENODEV" }, "a link that is missing")
   tap.eq(select(3, address.list{ link = "none", netns = N }), "ENODEV", "a list of a link that is missing")
@@ -143,6 +145,8 @@ local function test_route()
   tap.ok(route.delete{ to = "10.8.0.0/16", netns = N, table = 1000 }, "delete in a table")
   tap.ok(route.delete{ to = "::/0", netns = N }, "delete the IPv6 default")
   tap.eq(select(3, route.delete{ to = "10.9.0.0/16", netns = N }), "ESRCH", "gone is gone")
+  tap.eq(batch.run { { "route.delete", { to = "10.9.0.0/16", netns = N, missing_ok = true } },
+    { "route.delete", { to = "10.9.0.0/16", netns = "nowhere", missing_ok = true } } }, 2, "which may be no failure")
   tap.eq(find(route.list{ netns = N }, "to", "default"), nil, "no default is left")
   tap.eq(select(3, route.add{ to = "default", link = "none", netns = N }), "ENODEV", "a link that is missing")
 end

@@ -60,6 +60,7 @@ local function test_neighbour()
     { "neighbour.add", { link = "n0", netns = N, address = "fd00::4", mac = "02:00:00:00:00:08" } } }, 2, "in a batch")
   tap.eq({ ip "fd00::4".lladdr, (ip "fd00::2" or {}).lladdr }, { "02:00:00:00:00:08", nil }, "ip says so")
   tap.eq(select(3, neighbour.delete{ link = "n0", netns = N, address = "10.1.0.77" }), "ENOENT", "delete of none")
+  tap.ok(neighbour.delete{ link = "n0", netns = N, address = "10.1.0.77", missing_ok = true }, "which may be no failure")
   tap.eq({ neighbour.add{ link = "none", netns = N, address = "10.1.0.2", mac = "02:00:00:00:00:02" } },
     { nil, "neighbour.add 10.1.0.2 on none: interface none: No such device", "ENODEV" }, "a link that is missing")
   tap.eq(select(3, neighbour.list{ link = "none", netns = N }), "ENODEV", "a list of one")

@@ -98,6 +98,19 @@ apply("o", function(need) need.test_part { name = "p", on = need.test_thing { na
 plan = apply("o", function(need) need.test_thing { name = "a" } end)
 tap.eq(plan, { "sweep: remove test_part p" }, "alone it is removed by itself")
 
+
+-- what its removal would have taken along is there still when that failed
+fresh()
+local function part_on_a(need) need.test_part { name = "p", on = need.test_thing { name = "a" } } end
+apply("o", part_on_a)
+failing = "a"
+local removal <const> = assert(e:plan("o", set_of("o", function() end)))
+tap.ok(not e:apply(removal.sweep), "what a part is on cannot be removed")
+failing = nil
+tap.ok(e:settle(), "the engine looks again")
+plan, done = apply("o", part_on_a)
+tap.eq({ plan, done }, { {}, {} }, "the part is not made a second time")
+
 -- claims
 fresh()
 apply("o", function(need) need.test_thing { name = "old", place = 1 } end)

@@ -97,6 +97,31 @@ red:update { subnet = "10.5.0.0/25" }
 tap.eq({ red:get("h1").address, red:get("h2").address }, { "10.5.0.2", "10.5.0.3" }, "a narrower range keeps what is in it")
 tap.ok(red:get("h1"):ping(red:get "h2"), "which work")
 
+-- With all that an IP network may have, of both families: IPv6 takes its addresses and routes along when it is turned off.
+local before_green <const> = system.inventory(tb)
+local green <const> = network.create { name = "green", archetype = "ip", subnet = "10.7.0.0/24", subnet6 = "fd00:7::/64", gateway = true,
+  dhcp = true, dns = true, home = "pm1", routes = { ["10.9.0.0/16"] = "10.7.0.7", ["fd00:9::/48"] = "fd00:7::7" } }
+local g <const> = green:endpoint { { name = "g1", node = "pm1" }, { name = "g2", node = "pm2" }, { name = "g3", node = "pm2" } }
+tap.ok(g[1]:ping("fd00:7::1", 3) and g[2]:ping("10.7.0.1", 3), "both families: its gateway answers")
+local full_green <const> = system.inventory(tb)
+local function way_of(ep)
+  return process.run { argv = { "ip", "-6", "route", "show", "proto", "110" }, netns = ep.netns }.stdout
+end
+local ways <const> = way_of(g[2])
+for round = 1, 2 do
+  green:update { archetype = "bridge" }
+  tap.eq({ green.state, way_of(g[2]) }, { "active", "" }, "both families, round " .. round .. ": a bridge")
+  tap.ok(not file.stat(node.get("pm1").run_dir .. "/ns/green+lan:gateway"), "round " .. round .. ": its gateway is gone")
+  tap.eq(green:verify(), {}, "round " .. round .. ": the system is as it is wanted")
+  green:update { archetype = "ip" }
+  tap.eq({ green.state, way_of(g[2]) }, { "active", ways }, "round " .. round .. ": an IP network again")
+  tap.ok(g[2]:ping("10.7.0.1", 3) and g[2]:ping("fd00:7::1", 3) and g[1]:ping(g[3].address6, 3), "round " .. round .. ": they reach each other")
+  tap.eq(green:verify(), {}, "round " .. round .. ": the system is as it is wanted again")
+  system.same_inventory(full_green, tb, "round " .. round .. ": nothing more and nothing less is there")
+end
+green:delete()
+system.same_inventory(before_green, tb, "nothing of it is left")
+
 red:delete()
 net:delete()
 system.same_inventory(empty, tb, "in the end nothing is left")

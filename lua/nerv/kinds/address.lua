@@ -24,9 +24,11 @@ return {
     op.proto = PROTO
     return { { "address.add", op } }
   end,
-  -- The kernel would take the others of the same range along, unless it is told to promote the next one.
+  -- The kernel would take the others of the same range along, unless it is told to promote the next one. It may have
+  -- gone by itself, with IPv6 in its namespace.
   remove = function(p, node)
     local op = p.at or where(p, node)
+    op.missing_ok = true
     return { { "sysctl.set", { netns = op.netns, value = "1",
       name = ("net.ipv4.conf.%s.promote_secondaries"):format(op.link:gsub("%.", "/")) } }, { "address.delete", op } }
   end,

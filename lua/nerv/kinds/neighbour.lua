@@ -30,7 +30,11 @@ return {
   container = function(p) return p.link end,
   create = function(p, node) return { { "neighbour.replace", wanted(p, node) } } end,
   change = function(_, new, node) return { { "neighbour.replace", wanted(new, node) } } end,
-  remove = function(p, node) return { { "neighbour.delete", p.at or where(p, node) } } end,
+  remove = function(p, node)
+    local op = p.at or where(p, node)
+    op.missing_ok = true
+    return { { "neighbour.delete", op } }
+  end,
   read = function(p, snapshot, node)
     local w = where(p, node)
     for _, have in ipairs(snapshot:neighbours(w.netns, w.link, w.proxy)) do

@@ -25,7 +25,12 @@ return {
   fixed = { "via", "link" },
   container = function(p) return p.netns end,
   create = function(p, node) return { { "route.add", where(p, node) } } end,
-  remove = function(p, node) return { { "route.delete", p.at or where(p, node) } } end,
+  -- It goes by itself with its link's address, or with IPv6 in its namespace.
+  remove = function(p, node)
+    local op = p.at or where(p, node)
+    op.missing_ok = true
+    return { { "route.delete", op } }
+  end,
   read = function(p, snapshot, node)
     local w = where(p, node)
     for _, have in ipairs(snapshot:routes(w.netns)) do

@@ -1,8 +1,10 @@
 -- What NERV did not make survives whatever NERV does beside it: bridges, veths, filters, an Open vSwitch
--- with its database, namespaces, cgroups, processes and files, some of which look like NERV's own.
+-- with its database, a container engine with its packet filters and settings, namespaces, cgroups, processes and
+-- files, some of which look like NERV's own. Another lab that runs: see side_by_side.lua.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 local crash <const> = require "support.crash"
+local docker_like <const> = require "support.docker_like"
 
 -- Nobody else's names: 6 hex digits of chance.
 local TAG <const> = digest.random(3)
@@ -56,6 +58,20 @@ add_veth { name = plain, up = true, peer = { name = named "r", up = true } }
 run("tc", "qdisc", "add", "dev", filtered, "clsact")
 run("tc", "filter", "add", "dev", filtered, "ingress", "prio", "9", "bpf", "bytecode", "1,6 0 0 0,")
 run("tc", "filter", "add", "dev", filtered, "egress", "prio", "9", "bpf", "bytecode", "1,6 0 0 4294967295,")
+
+-- A container engine, and packet filters of others with names like ours.
+local engine <const> = docker_like.start()
+undo(engine.remove, engine)
+for _, name in ipairs(engine.links) do watched[name] = true end
+local tables <const> = {}
+if nftables.supported() then
+  tables[1], tables[2] = "ip nerv-0badcafe-10.1.0.0/24", "ip6 nerv-" .. TAG
+  for _, name in ipairs(tables) do
+    assert(nftables.run { commands = ("add table %s; add chain %s out { type filter hook output priority 0; }; add rule %s out accept")
+      :format(name, name, name) })
+    undo(nftables.run, { commands = "delete table " .. name })
+  end
+end
 
 -- Veths that look like ours: another instance's alias, no instance at all.
 add_veth { name = named "a", alias = "nerv:0badcafe:blue:h1", group = 0x40001234, peer = { name = named "b" } }
@@ -162,6 +178,8 @@ local function picture()
     lines[#lines + 1] = run("tc", "filter", "show", "dev", name, "ingress")
     lines[#lines + 1] = run("tc", "filter", "show", "dev", name, "egress")
   end
+  for _, line in ipairs(engine:lines()) do lines[#lines + 1] = line end
+  for _, name in ipairs(tables) do lines[#lines + 1] = run("nft", "-a", "list", "table", table.unpack({ name:match "(%S+) (%S+)" })) end
   lines[#lines + 1] = ovs_run("ovs-vsctl", "--db=" .. database, "show")
   lines[#lines + 1] = ovs_run("ovs-vsctl", "--db=" .. database, "list", "bridge")
   lines[#lines + 1] = without_counts(ovs_run("ovs-ofctl", "dump-flows", "fovs"))
@@ -188,6 +206,8 @@ assert(tap.eventually(10, function()
   return former and table.concat(former) == table.concat(before)
 end), "the foreign things do not come to rest")
 
+tap.ok(engine:works(), "the containers reach each other")
+
 local function survives(text) return crash.same_picture(before, picture(), text .. ": everything foreign is as it was") end
 
 -- The lab, beside it all.
@@ -206,6 +226,19 @@ add_veth { name = ours.name:sub(1, -2) .. (ours.name:sub(-1) == "0" and "1" or "
 assert(tap.eventually(5, function() return link.get { name = named "g" }.running end))
 before = picture()
 
+-- A network with all that it may have, and as another archetype; `plain` is a foreign interface.
+local white <const> = network.create { name = "white", archetype = "ip", subnet = "172.17.0.0/24", subnet6 = "fd00:1::/64",
+  gateway = true, dhcp = true, dns = true, uplink = plain, uplink_address = "198.51.100.33/24", uplink_router = "198.51.100.40",
+  routes = { ["10.9.0.0/16"] = "172.17.0.7" } }
+white:endpoint { { name = "w1" }, { name = "w2" } }
+survives "a network with gateway and uplink, and with the engine's addresses"
+white:update { inbound = true, dns = false, mtu = 1400, uplink_address = "198.51.100.34/24", routes = {} }
+survives "it is changed"
+white:update { archetype = "bridge" }
+survives "it is exchanged for another one"
+white:update { archetype = "ip" }
+survives "and back"
+
 local names = {}
 for i = 1, 50 do names[i] = "h" .. i end
 blue:delete_endpoints(names)
@@ -221,7 +254,9 @@ local former = { lab = processes.lab(), pm1 = processes.pm1() }
 crash.signal({ former.lab, former.pm1 }, "KILL")
 tap.ok(crash.restarted(processes, former), "agents killed and started again")
 survives "agents killed"
-tap.eq(#blue:verify() + #red:verify(), 0, "nothing had to be mended")
+tap.eq(#blue:verify() + #red:verify() + #white:verify(), 0, "nothing had to be mended")
+white:delete()
+survives "it is deleted"
 
 -- A lab that died beside this one while its switch had foreign interfaces for ports, and `clean`.
 do
@@ -275,6 +310,7 @@ local anatomy <const> = crash.anatomy()
 lab.leave()
 crash.all_gone(anatomy, 5, "nothing of NERV is left")
 survives "the lab ended"
+tap.ok(engine:works(), "the containers reach each other still")
 local left = {}
 for _, name in ipairs(file.list(root)) do
   if name ~= "0badcafe" and name ~= "0badf00d" and not name:find(TAG, 1, true) then left[#left + 1] = name end

@@ -1,0 +1,119 @@
+-- What a container engine leaves on a machine, as Docker does it: a bridge with an address, containers on it, its chains
+-- in the tables that iptables uses, forwarding; and a firewall's table beside them.
+local kernel <const> = require "support.kernel"
+local tap <const> = require "tap"
+
+local M = {}
+local Engine = {}
+Engine.__index = Engine
+
+local RULES <const> = [[
+table ip nat {
+	chain DOCKER {
+		iifname "docker0" counter return
+		iifname != "docker0" tcp dport 8080 counter dnat to 172.17.0.2:80
+	}
+	chain PREROUTING {
+		type nat hook prerouting priority dstnat; policy accept;
+		fib daddr type local counter jump DOCKER
+	}
+	chain POSTROUTING {
+		type nat hook postrouting priority srcnat; policy accept;
+		oifname != "docker0" ip saddr 172.17.0.0/16 counter masquerade
+	}
+}
+table ip filter {
+	chain DOCKER {
+		iifname != "docker0" oifname "docker0" ip daddr 172.17.0.2 tcp dport 80 counter accept
+	}
+	chain DOCKER-USER {
+		counter return
+	}
+	chain FORWARD {
+		type filter hook forward priority filter; policy drop;
+		counter jump DOCKER-USER
+		oifname "docker0" ct state related,established counter accept
+		oifname "docker0" counter jump DOCKER
+		iifname "docker0" counter accept
+	}
+}
+table inet firewalld {
+	set allowed {
+		type ipv4_addr; flags interval; elements = { 10.0.0.0/8 }
+	}
+	chain in {
+		type filter hook input priority 10; policy accept;
+		ip saddr @allowed counter accept
+	}
+}
+]]
+local TABLES <const> = { "ip nat", "ip filter", "inet firewalld" }
+local SETTINGS <const> = { "net.ipv4.ip_forward", "net.ipv4.conf.docker0.forwarding", "net.ipv4.conf.docker0.route_localnet",
+  "net.ipv6.conf.docker0.disable_ipv6" }
+
+local function file_of(name) return "/proc/sys/" .. name:gsub("%.", "/") end
+
+--- Makes all of it. The names are those of a real engine: the machine must have none.
+-- @return an object with `links`, the names of its interfaces here, `lines()`, `works()` and `remove()`
+function M.start()
+  local self = setmetatable({ links = { "docker0" }, containers = {}, forwarding = file.read(file_of "net.ipv4.ip_forward") }, Engine)
+  kernel.sh("ip", "link", "add", "docker0", "type", "bridge")
+  kernel.sh("ip", "link", "set", "docker0", "up")
+  kernel.sh("ip", "addr", "add", "172.17.0.1/16", "brd", "172.17.255.255", "dev", "docker0")
+  file.write(file_of "net.ipv4.ip_forward", "1")
+  file.write(file_of "net.ipv4.conf.docker0.route_localnet", "1")
+  for i = 1, 2 do
+    local space, near = "cnt" .. i .. digest.random(3), "veth" .. digest.random(3)
+    self.containers[i], self.links[i + 1] = space, near
+    kernel.sh("ip", "netns", "add", space)
+    kernel.sh("ip", "link", "add", near, "type", "veth", "peer", "name", "eth0", "netns", space)
+    kernel.sh("ip", "link", "set", near, "master", "docker0", "up")
+    for _, words in ipairs { { "link", "set", "lo", "up" }, { "link", "set", "eth0", "up" },
+      { "addr", "add", ("172.17.0.%d/16"):format(i + 1), "dev", "eth0" }, { "route", "add", "default", "via", "172.17.0.1" } } do
+      kernel.sh("ip", "-n", space, table.unpack(words))
+    end
+  end
+  local have, why = nftables.supported()
+  if have then
+    assert(nftables.run { commands = RULES })
+    self.tables = TABLES
+  else
+    tap.skip("an engine's packet filters", why)
+  end
+  return self
+end
+
+--- What its packet filters, settings and routes are.
+function Engine:lines()
+  local lines = {}
+  for _, name in ipairs(self.tables or {}) do
+    lines[#lines + 1] = kernel.sh("nft", "-a", "list", "table", table.unpack({ name:match "(%S+) (%S+)" }))
+      :gsub("packets %d+ bytes %d+", "")
+  end
+  for _, name in ipairs(SETTINGS) do lines[#lines + 1] = name .. " " .. file.read(file_of(name)) end
+  lines[#lines + 1] = kernel.sh("ip", "route", "show", "dev", "docker0")
+  for i = 2, #self.links do lines[#lines + 1] = kernel.sh("bridge", "-d", "link", "show", "dev", self.links[i]) end
+  for _, space in ipairs(self.containers) do
+    lines[#lines + 1] = kernel.sh("ip", "-4", "-n", space, "addr", "show", "dev", "eth0")
+    lines[#lines + 1] = kernel.sh("ip", "-n", space, "route")
+  end
+  return lines
+end
+
+--- Whether a container reaches the other one and the machine.
+function Engine:works()
+  for _, target in ipairs { "172.17.0.3", "172.17.0.1" } do
+    if process.run { argv = { "ping", "-c1", "-W2", target }, netns = self.containers[1] }.exit ~= 0 then return false, target end
+  end
+  return true
+end
+
+--- Takes it away.
+function Engine:remove()
+  for _, space in ipairs(self.containers) do netns.delete { path = space } end
+  link.delete { name = "docker0" }
+  for _, name in ipairs(self.tables or {}) do nftables.run { commands = "delete table " .. name } end
+  file.write(file_of "net.ipv4.ip_forward", self.forwarding)
+end
+
+return M

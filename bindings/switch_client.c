@@ -282,6 +282,22 @@ static int l_close(lua_State *L)
 	return 0;
 }
 
+static int l_connected(lua_State *L)
+{
+	struct switch_handle *h = luaL_checkudata(L, 1, class_name);
+	const char *why = NULL;
+
+	if (h->closed)
+		why = "closed";
+	else if (!atomic_load(&h->busy))
+		why = nve_client_ended(h->client);
+	lua_pushboolean(L, !why);
+	if (!why)
+		return 1;
+	lua_pushstring(L, why);
+	return 2;
+}
+
 static int l_tostring(lua_State *L)
 {
 	struct switch_handle *h = luaL_checkudata(L, 1, class_name);
@@ -376,6 +392,10 @@ static const struct fn methods[] = {
 	{ "info", l_info, NULL, "returns { device_id, thrift_port }; 0 for no port",
 	  EXAMPLE_CONNECT
 	  "print(c:info().device_id)" },
+	{ "connected", l_connected, NULL,
+	  "returns true, or false and the reason: after a call that found no answer the connection is of no more use",
+	  EXAMPLE_CONNECT
+	  "assert(c:connected())" },
 	{ "close", l_close, NULL, "ends the connection; a call that runs still ends by itself" },
 	{ 0 }
 };

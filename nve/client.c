@@ -162,6 +162,11 @@ void nve_client_close(struct nve_client *c)
 	free(c);
 }
 
+const char *nve_client_ended(const struct nve_client *c)
+{
+	return c->dead ? c->why : NULL;
+}
+
 int nve_client_begin(struct nve_client *c, struct nve_error *e)
 {
 	if (c->dead)

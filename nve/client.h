@@ -23,6 +23,9 @@ struct nve_client;
 int nve_client_connect(const char *where, int timeout_ms, struct nve_client **out, struct nve_error *e);
 void nve_client_close(struct nve_client *c);
 
+/* Why the connection has ended, or NULL while it has not; lives as long as the client. */
+const char *nve_client_ended(const struct nve_client *c);
+
 /* The switch's description, owned by the client; fetched once, anew with refresh (pointers to the former die). */
 int nve_client_desc(struct nve_client *c, bool refresh, const struct nve_desc **out, struct nve_error *e);
 

@@ -166,14 +166,14 @@ local function make_tables(connection)
   end })
 end
 
-function M.connect(where)
+function M.connect(where, seconds)
   local client <const> = require "nerv.switch_client"
   local connection, message, code
   local host, port = where:match("^([^/]+):(%d+)$")
   if host then
-    connection, message, code = client.connect { host = host, port = math.tointeger(tonumber(port)) }
+    connection, message, code = client.connect { host = host, port = math.tointeger(tonumber(port)), timeout = seconds }
   else
-    connection, message, code = client.connect { path = where }
+    connection, message, code = client.connect { path = where, timeout = seconds }
   end
   if not connection then return nil, message, code end
   return setmetatable({ connection = connection, tables = make_tables(connection), where = where }, Switch)
@@ -185,7 +185,7 @@ local function connect_far(agent, name)
   local connection, message, code = protocol.connect(agent)
   if not connection then return nil, message, code end
   local reply
-  reply, message, code = protocol.ask(connection, { call = "switch", name = name })
+  reply, message, code = protocol.ask(agent, connection, { call = "switch", name = name })
   if not reply then return nil, message, code end
   local dir = file.temp_dir "nerv-switch-"
   local listener = assert(stream.listen { path = dir .. "/socket" })
@@ -240,6 +240,8 @@ function Switch:remove_port(number) return self.connection:remove_port(number) e
 function Switch:counter(name, index) return self.connection:counter(name, index) end
 
 function Switch:info() return self.connection:info() end
+
+function Switch:connected() return self.connection:connected() end
 
 function Switch:close() self.connection:close() end
 
@@ -308,6 +310,8 @@ api.class("switch", "a P4 switch under control", Switch, {
     example = example 'print(sw:counter("verdicts", 0).packets)' },
   info = { text = "returns what the switch says of itself, {device_id=, thrift_port=}",
     example = example "print(sw:info().device_id)" },
+  connected = { text = "returns true, or false and the reason: after a call without an answer the connection is of no"
+    .. " use", example = example "assert(sw:connected())" },
   close = { text = "ends the connection", example = example "sw:close()" },
 }, { tables = "its tables, by name: sw.tables.tags", where = "what it was connected by" }, function(_, node_name)
   local tables = {}
@@ -325,6 +329,7 @@ return api.module("nve", "P4 switches: a node's NVE, and others", M, {
   connect = { text = "connects to a switch's control interface, a BMv2 simple_switch's too; returns the switch, or"
     .. " nil, message, code",
     args = { { name = "where", type = "string", required = true,
-      text = "path of a Unix socket, or \"ADDRESS:PORT\"" } },
+      text = "path of a Unix socket, or \"ADDRESS:PORT\"" },
+      { name = "timeout", type = "seconds", text = "longest wait for an answer; by default 10" } },
     example = 'print(nve.connect "127.0.0.1:9090")' },
 })

@@ -7,6 +7,9 @@ local task <const> = require "nerv.task"
 
 local M = {}
 
+-- Seconds that a switch of this node has for an answer: a Change asks it twice at most, to make and to undo.
+local SWITCH_LIMIT <const> = 5
+
 --- @tparam table agent instance, name, cgroup, remote (once it is known)
 -- @tparam function log writes a line
 function M.new(agent, log)
@@ -35,8 +38,10 @@ function M.new(agent, log)
     return file.mount { source = "bpf", target = dir, type = "bpf" }
   end
   function node.open_switch(name)
+    local known = node.switches[name]
+    if known and not known:connected() then node.close_switch(name) end
     if not node.switches[name] then
-      local sw, message, code = nve.connect(inst.run_dir .. "/" .. name .. ".sock")
+      local sw, message, code = nve.connect(inst.run_dir .. "/" .. name .. ".sock", SWITCH_LIMIT)
       if not sw then return nil, message, code end
       node.switches[name] = sw
     end

@@ -49,7 +49,7 @@ local function listen_far(handlers)
   if not listener then error("listen: " .. message, 0) end
   local tls = config.tls()
   tls.server = true
-  return listener, task.spawn(protocol.serve, listener, handlers, tls)
+  return listener, task.spawn(protocol.serve, listener, handlers, { tls = tls })
 end
 
 -- Writes this node's row: a new one, or the one that a testbed or a former agent left.
@@ -110,6 +110,7 @@ local function open(options)
   good, message = cgroup.create(group)
   if not good then error(message, 0) end
   if agent.temporary then file.write(inst.state_dir .. "/temporary", "") end
+  file.write(inst.run_dir .. "/node", agent.name .. "\n")
   return agent
 end
 
@@ -183,17 +184,18 @@ function M.run()
   self.view = desired.view(self.state, self.name)
   self.engine = engine.new(self.node)
   -- Calls wait until it has adopted what is there.
+  local handlers = calls(self)
   local listener = assert(stream.listen { path = self.instance.run_dir .. "/agent.sock", mode = 432 })
+  local server = task.spawn(protocol.serve, listener, handlers,
+    { ready = function() while not self.finish do task.sleep(0.01) end end })
   if not self.state:node(self.name) then assert(join(self, "joining")) end
   assert(enter(self))
-  self.finish = {}
   local signals = process.signals { "TERM", "INT", "HUP" }
   local waiter = task.spawn(function() signals:next() end)
-  function self.finish.close() waiter:cancel() end
+  self.finish = { close = function() waiter:cancel() end }
   self.worker = essential(self, waiter, self.follow, self)
-  local handlers = calls(self)
   local children = { essential(self, waiter, driver.run, self.state), essential(self, waiter, heartbeat, self),
-    essential(self, waiter, protocol.serve, listener, handlers) }
+    essential(self, waiter, server.wait, server) }
   if not options.db then children[#children + 1] = task.spawn(database.keep, self) end
   local far
   if options.listen then far, children[#children + 1] = listen_far(handlers) end

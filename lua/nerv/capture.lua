@@ -145,10 +145,8 @@ function M.start(what, name, path, owner, values)
   if not connection then return nil, message, code end
   local request = options.join(values)
   request.call, request.owner, request.file = "capture", owner, nil
-  protocol.send(connection, request)
   local reply
-  reply, message, code = protocol.receive(connection)
-  if reply and reply.error then reply, message, code = nil, reply.error, reply.code end
+  reply, message, code = protocol.ask(path, connection, request)
   if not reply then
     connection:close()
     return nil, ("capture of %s: %s"):format(name, message), code

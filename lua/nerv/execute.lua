@@ -178,7 +178,7 @@ function M.begin(path, request)
   if not connection then return nil, message, code end
   request.call = "exec"
   local reply
-  reply, message, code = protocol.ask(connection, request)
+  reply, message, code = protocol.ask(path, connection, request)
   if reply then return connection, reply end
   connection:close()
   return nil, message, code

@@ -52,13 +52,10 @@ local function try_hold(state_dir)
   if not path then return nil end
   local connection = stream.connect { path = path, timeout = 5 }
   if not connection then return nil end
-  protocol.send(connection, { call = "hold" })
-  local hello = protocol.receive(connection)
-  if not hello then
-    connection:close()
-    return nil
-  end
-  return connection, hello, path
+  local hello, message, code = protocol.ask(path, connection, { call = "hold" })
+  if hello then return connection, hello, path end
+  connection:close()
+  if code == "timeout" then registry.fail(message) end   -- it has the lab, and no other can have it
 end
 
 local function find_or_start(state_dir)

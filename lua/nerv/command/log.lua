@@ -45,12 +45,12 @@ local function ask(source, lines, follow)
   local connection
   connection, message = protocol.connect(path)
   if not connection then return nil, message end
-  protocol.send(connection, { call = "log", service = source.service, lines = lines, follow = follow })
   local reply
-  reply, message = protocol.receive(connection)
-  if reply and not reply.error then return reply.text, connection end
+  reply, message = protocol.ask(path, connection,
+    { call = "log", service = source.service, lines = lines, follow = follow })
+  if reply then return reply.text, connection end
   connection:close()
-  return nil, reply and reply.error or message
+  return nil, message
 end
 
 --- The end of a log.

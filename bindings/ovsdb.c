@@ -171,7 +171,8 @@ static int l_connected(lua_State *L)
 	}
 	lua_pushboolean(L, false);
 	lua_pushstring(L, db->session.reason[0] ? db->session.reason : "closed");
-	return 2;
+	lua_pushstring(L, db->open && db->session.err == -ETIMEDOUT ? "timeout" : "closed");
+	return 3;
 }
 
 /* Pushes the set of the names in the array at `idx`. */
@@ -334,7 +335,7 @@ static const struct fn methods[] = {
 	  OVSDB_EXAMPLE
 	  "local by_name = db:by(\"Node\", { \"name\" })\n"
 	  "print(next(by_name[lab.here()]))" },
-	{ "connected", l_connected, NULL, "returns true, or false and the reason",
+	{ "connected", l_connected, NULL, "returns true; or false, the reason, and \"timeout\" when the server is there and does not answer, else \"closed\"",
 	  OVSDB_EXAMPLE
 	  "print(db:connected())" },
 	{ "close", l_close, NULL, "ends the connection; calls under way return nil, a message and \"closed\"" },

@@ -196,7 +196,10 @@ function M.run()
   self.worker = essential(self, waiter, self.follow, self)
   local children = { essential(self, waiter, driver.run, self.state), essential(self, waiter, heartbeat, self),
     essential(self, waiter, server.wait, server) }
-  if not options.db then children[#children + 1] = task.spawn(database.keep, self) end
+  if not options.db then
+    children[#children + 1] = task.spawn(database.keep, self)
+    children[#children + 1] = task.spawn(database.guard, self)
+  end
   local far
   if options.listen then far, children[#children + 1] = listen_far(handlers) end
   if self.lab then children[#children + 1] = task.spawn(expect_shells, self, waiter) end

@@ -122,10 +122,10 @@ local function wait_end(state, uuid, watch)
   end
 end
 
--- The connection was lost in the middle of the transaction: the uuid of the Change, if it was done.
-local function find_done(state, row)
-  local limit = runtime.now() + PATIENCE
-  while not state.db:connected() and runtime.now() < limit do task.sleep(0.02) end
+-- The connection was lost in the middle of the transaction that was sent at `began`: the uuid of the Change, if it
+-- was done.
+local function find_done(state, row, began)
+  while not state.db:connected() and runtime.now() - began < PATIENCE do task.sleep(0.02) end
   if not state.db:connected() then
     registry.fail(("%s: the database %s does not answer: the outcome is not known"):format(row.text, state.remote))
   end
@@ -170,8 +170,9 @@ function M.run(state, build)
     local row = { text = draft.text, objects = json.encode(draft.objects), nodes = draft.nodes,
       phase = "make", serial = next_serial(state) }
     operations[#operations + 1] = { op = "insert", table = "Change", uuid_name = "change", row = row }
+    local began = runtime.now()
     local results, message, code = state:transact(operations)
-    local uuid = results and results[#operations].uuid or code == "closed" and find_done(state, row)
+    local uuid = results and results[#operations].uuid or code == "closed" and find_done(state, row, began)
     if uuid then
       local change = wait_end(state, uuid, watch)
       if change.phase == "undone" then

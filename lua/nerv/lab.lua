@@ -18,6 +18,9 @@ local M = {}
 -- Seconds that an agent has to start.
 local START_LIMIT <const> = 20
 
+-- Seconds that the database has to come back: longer than its agent needs to find it silent and to start another one.
+local DATABASE_LIMIT <const> = 15
+
 -- Seconds in which it answers a shell that leaves.
 local LEAVE_LIMIT <const> = 10
 
@@ -95,12 +98,29 @@ local function keep_agent(state_dir, link)
   end
 end
 
+-- A node's own database comes back when its agent finds it dead or silent.
+local function connect_state(remote)
+  local limit = runtime.now() + DATABASE_LIMIT
+  local state, message = state_module.connect(remote)
+  while not state and remote:find "^unix:" and runtime.now() < limit do
+    task.sleep(0.1)
+    state, message = state_module.connect(remote)
+  end
+  if not state then registry.fail("database: " .. message) end
+  return state
+end
+
+local function await_database(state)
+  local limit = runtime.now() + DATABASE_LIMIT
+  while not state.db:connected() do
+    if runtime.now() > limit then registry.fail(("the database %s does not answer"):format(state.remote)) end
+    task.sleep(0.05)
+  end
+end
+
 function M.connection()
   if current then
-    if not current.state.db:connected() then
-      local limit = runtime.now() + START_LIMIT
-      while not current.state.db:connected() and runtime.now() < limit do task.sleep(0.05) end
-    end
+    await_database(current.state)
     return current
   end
   -- Two tasks that come at once make one connection.
@@ -113,8 +133,7 @@ function M.connection()
   local hold, hello, path = find_or_start(state_dir)
   local shell = instance.attach(state_dir)
   if context.options.keep then protocol.call(path, { call = "keep" }) end
-  local state, message = state_module.connect(hello.db)
-  if not state then registry.fail("database: " .. message) end
+  local state = connect_state(hello.db)
   current = { state = state, hold = hold, hello = hello, socket = path, shell = shell }
   current.keeper = task.spawn(keep_agent, state_dir, current)
   return current

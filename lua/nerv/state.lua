@@ -11,6 +11,10 @@ local M = {}
 --- The condition of an operation that concerns one row.
 function M.only(row) return { { "_uuid", "==", row._uuid } } end
 
+-- Seconds of silence after which the database is asked whether it lives, and in which it must answer. Twice that passes
+-- before a call meets another one in its place: well within the time of a call.
+local PROBE <const> = 4
+
 --- Phases in which a Change no longer runs.
 M.ENDED = { done = true, undone = true }
 
@@ -41,7 +45,7 @@ end
 -- @tparam string remote "unix:PATH", "tcp:ADDRESS:PORT" or "ssl:ADDRESS:PORT"
 -- @return the state, or nil, message, code
 function M.connect(remote)
-  local db, message, code = ovsdb.connect { remote = remote, database = "NERV",
+  local db, message, code = ovsdb.connect { remote = remote, database = "NERV", probe = PROBE,
     tls = remote:find("^ssl:") and config.tls() or nil }
   if not db then return nil, message, code end
   return setmetatable({ db = db, rows = db.rows, by = indexes(db), remote = remote }, State)

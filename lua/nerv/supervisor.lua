@@ -202,6 +202,13 @@ function Supervisor:stop(p)
   return true
 end
 
+--- Ends a service that does not do its work; it is started again.
+-- @tparam table p the service, or its id and name
+function Supervisor:kill(p)
+  local service = self.services[id_of(p)]
+  if service and not service.ended then service.child:kill("KILL") end
+end
+
 --- Starts a service again that runs, because what it has read has changed: once for all that asked in
 -- a short time.
 -- @tparam table p the service, or its id and name

@@ -14,9 +14,14 @@ local protocol <const> = require "nerv.protocol"
 local runtime <const> = require "nerv.runtime"
 local state_module <const> = require "nerv.state"
 local stream <const> = require "nerv.stream"
+local task <const> = require "nerv.task"
 
 local M = {}
 
+-- Its name among the agent's services.
+local SERVICE <const> = { id = "agent", name = "database" }
+-- Seconds between two looks whether it answers, and in which a new one is not looked at.
+local LOOK <const>, RESPITE <const> = 0.5, 10
 -- Seconds without a change before a copy is made, and the longest time between two under steady change.
 local QUIET <const>, BUSY <const> = 2, 60
 
@@ -120,10 +125,23 @@ function M.start(agent)
   local argv
   argv, message, code = command(p, socket, inst.run_dir)
   if not argv then return nil, message, code end
-  good, message, code = agent.node.supervisor:start { id = "agent", name = "database", kind = "agent",
+  good, message, code = agent.node.supervisor:start { id = SERVICE.id, name = SERVICE.name, kind = "agent",
     ready = socket, stop = 5, argv = argv }
   if not good then return nil, message, code end
   return file.chmod(socket, 432)   -- for the agent's group; it obeys the umask
+end
+
+--- Ends a server that is there and does not answer, so that the supervisor starts another one, until it is cancelled.
+function M.guard(agent)
+  while not agent.closing do
+    local connected, reason, code = agent.state.db:connected()
+    if not connected and code == "timeout" then
+      agent.node.log(("the database does not answer, another one is started: %s"):format(reason))
+      agent.node.supervisor:kill(SERVICE)
+      task.sleep(RESPITE)
+    end
+    task.sleep(LOOK)
+  end
 end
 
 local function save(agent, p)

@@ -16,17 +16,7 @@ return archetype {
 
   on_network = function(need, net)
     local bridge = need.link { kind = "bridge", name = "bridge", mtu = net.mtu, stp = net.stp, up = true }
-    local way = net.ports.data
-    if net.edge and way then
-      -- The outermost network's: another archetype of that moves it to its own bridge, and frames go on.
-      local near = need.link { id = way.id, kind = "veth", name = "nve-" .. way.name, mtu = net.mtu, up = true,
-        peer = { master = bridge, up = true } }
-      local port = need.switch_port { switch = "nve", number = way.number, link = near }
-      need.entry { switch = "nve", table = "ingress_ports", key = { way.number },
-        action = "to_tag", data = { way.tag, net.edge.port }, after = { port } }
-      need.entry { switch = "nve", table = "tags", key = { net.edge.port, way.tag },
-        action = "to_port", data = { way.number }, after = { port } }
-    end
+    need.crossing { master = bridge }
     return { bridge = bridge }
   end,
 

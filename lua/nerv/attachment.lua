@@ -91,9 +91,23 @@ function M.has_namespace(kind) return kind == nil or kind == "netns" or kind == 
 
 local makers <const> = {}
 
+-- A bridge of Open vSwitch is no link, so it is no link's master: a port of it is a need of its own, and its link is
+-- in a sink; see kinds/link.lua.
+local function is_ovs(master) return master.kind == "ovs_bridge" end
+
+-- The master of a link that is to be a port of a bridge, of Linux or of Open vSwitch, which join() completes.
+local function master_of(bridge) return is_ovs(bridge) and bridge.sink or bridge end
+
+-- The rest of it, once the link is wanted.
+local function join(need, master, link, side)
+  if is_ovs(master) then need.ovs_port { bridge = master, link = link, side = side } end
+  return link
+end
+
 local function veth_into(need, ns, ep, p, mtu)
-  return need.link { kind = "veth", name = ep.interface or "eth0", netns = ns, mac = ep.mac, mtu = mtu, up = true,
-    peer = { master = p.master, up = true } }
+  local link = need.link { kind = "veth", name = ep.interface or "eth0", netns = ns, mac = ep.mac, mtu = mtu, up = true,
+    peer = { master = master_of(p.master), up = true } }
+  return join(need, p.master, link, "peer")
 end
 
 -- NERV configures the interface: what routers advertise is not taken.
@@ -123,19 +137,26 @@ local function port_mac(mac)
 end
 
 function makers.tap(need, ep, p, mtu)
-  return { port = need.link { kind = "tap", name = "tap", interface = ep.interface, mac = port_mac(ep.mac), mtu = mtu,
-    up = true, master = p.master, owner = ep.owner, owner_group = ep.owner_group, vnet_header = ep.vnet_header,
-    multi_queue = ep.multi_queue } }
+  local tap = need.link { kind = "tap", name = "tap", interface = ep.interface, mac = port_mac(ep.mac), mtu = mtu,
+    up = true, master = master_of(p.master), owner = ep.owner, owner_group = ep.owner_group,
+    vnet_header = ep.vnet_header, multi_queue = ep.multi_queue }
+  return { port = join(need, p.master, tap, "main") }
 end
 
 function makers.link(need, ep, p, mtu)
-  return { port = need.interface { name = ep.interface, mac = ep.mac, mtu = mtu, master = p.master } }
+  local own = need.interface { name = ep.interface, mac = ep.mac, mtu = mtu, master = master_of(p.master) }
+  return { port = join(need, p.master, own, "main") }
+end
+
+local function shaped(ep)
+  local delay, loss = ep.delay ~= 0 and ep.delay or nil, ep.loss ~= 0 and ep.loss or nil
+  return ep.rate or delay or loss, delay, loss
 end
 
 -- A veth is shaped at both ends; of another port what arrives is led through a link that is.
 local function shape(need, ep, made, mtu)
-  local delay, loss = ep.delay ~= 0 and ep.delay or nil, ep.loss ~= 0 and ep.loss or nil
-  if not (ep.rate or delay or loss) then return end
+  local wanted, delay, loss = shaped(ep)
+  if not wanted then return end
   local function qdisc(link, side)
     need.qdisc { link = link, side = side, rate = ep.rate, delay = delay, loss = loss }
   end
@@ -149,6 +170,23 @@ local function shape(need, ep, made, mtu)
   need.redirect { link = made.port, to = shaper }
 end
 
+--- Joins a bridge to the other nodes, by the NVE and the network's port there, where there is a way out.
+-- @tparam table net of the bridge, whose port is `data`
+-- @tparam table master the bridge
+function M.cross(need, net, master)
+  local way = net.ports.data
+  if not net.edge or not way then return end
+  -- The outermost network's: another archetype of that moves it to its own bridge, and frames go on.
+  local near = need.link { id = way.id, kind = "veth", name = "nve-" .. way.name, mtu = net.mtu, up = true,
+    peer = { master = master_of(master), up = true } }
+  join(need, master, near, "peer")
+  local port = need.switch_port { switch = "nve", number = way.number, link = near }
+  need.entry { switch = "nve", table = "ingress_ports", key = { way.number },
+    action = "to_tag", data = { way.tag, net.edge.port }, after = { port } }
+  need.entry { switch = "nve", table = "tags", key = { net.edge.port, way.tag },
+    action = "to_port", data = { way.number }, after = { port } }
+end
+
 --- The needs of one attachment.
 -- @tparam table need as archetypes see it
 -- @tparam table ep the endpoint's options, and name, mac
@@ -159,6 +197,10 @@ end
 function M.needs(need, ep, p)
   if ep.mtu and p.mtu and ep.mtu > p.mtu then
     return nil, ("mtu %d is more than the network's, %d"):format(ep.mtu, p.mtu)
+  end
+  if is_ovs(p.master) and not M.has_namespace(ep.kind) and shaped(ep) then
+    return nil, ("rate, delay and loss of a %s: Open vSwitch in user space takes frames before they are shaped"):format(
+      ep.kind)
   end
   local mtu = ep.mtu or p.mtu
   local made = makers[ep.kind or "netns"](need, ep, p, mtu)

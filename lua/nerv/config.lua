@@ -16,6 +16,8 @@ M.OPTIONS = {
     .. "\"ssl:ADDRESS:PORT\"; by default one of this node's own" },
   share = { type = "string", doc = "\"ADDRESS:PORT\" at which this node's own database serves others, with TLS" },
   listen = { type = "string", doc = "\"ADDRESS:PORT\" at which the agent answers shells on other nodes, with TLS" },
+  ovs = { type = "choice", choices = { "own", "system" }, default = "own",
+    doc = "Open vSwitch: one of the node's own while a network needs it, or the system's, where one runs" },
   tls = { type = "file", default = "/etc/nerv/tls", doc = "directory of ca.pem, certificate.pem and key.pem" },
 }
 

@@ -68,6 +68,16 @@ local function differs_in_fixed(kind, old, new)
   return kind.change == nil
 end
 
+-- Whether what an owner wants of a holder no longer makes the claim.
+local function gives_up(set, holder, claim)
+  local wanted = set.by_key[holder.need.key]
+  if not wanted then return false end
+  for _, kept in ipairs(claims_of(wanted)) do
+    if kept == claim then return false end
+  end
+  return true
+end
+
 local function table_copy(t)
   local copy = {}
   for k, v in pairs(t) do copy[k] = v end
@@ -121,11 +131,14 @@ function Engine:plan(owner, set)
     for _, claim in ipairs(claims_of(need)) do
       local holder = self.claims[claim]
       if holder and holder ~= entry then
-        if not removed[holder.need.key] then
+        local goes = removed[holder.need.key]
+        if not goes and not gives_up(set, holder, claim) then
           return nil, ("%s: %s is taken by %s"):format(need.key, claim, next(holder.owners))
         end
-        taken[holder.need.key] = true
-        table.insert(plan.switch, { verb = "remove", need = holder.need, owner = owner })
+        if goes and not taken[holder.need.key] then
+          taken[holder.need.key] = true
+          table.insert(plan.switch, { verb = "remove", need = holder.need, owner = owner })
+        end
         phase = "switch"
       end
     end
@@ -216,20 +229,33 @@ function M.conflict(plans)
   end
 end
 
--- How late in phase switch an action comes.
+-- How late in its phase an action comes.
 local function place_of(action)
   local late = kinds.get(action.need.kind).late
   return late and late(action) or 0
 end
 
+-- Adds actions to the lists by place, [0] first.
+local function sort_in(places, actions)
+  for _, action in ipairs(actions) do
+    local place = place_of(action)
+    for i = #places + 1, place do places[i] = {} end
+    table.insert(places[place], action)
+  end
+end
+
+local function joined(places)
+  for _, late in ipairs(places) do table.move(late, 1, #late, #places[0] + 1, places[0]) end
+  return places[0]
+end
+
 --- Joins the plans of several owners: all of one phase before the next; what interrupts traffic at
--- the end of phase switch; removals across owners by rank, so that many links go in one message.
+-- the end of its phase; removals across owners by rank, so that many links go in one message.
 function M.merge(plans)
-  local merged = { make = {}, switch = {}, sweep = {} }
-  local ranks, removals, switches = {}, {}, { [0] = merged.switch, {}, {} }
+  local ranks, removals, make, switch, sweep = {}, {}, { [0] = {} }, { [0] = {} }, {}
   for _, plan in ipairs(plans) do
-    table.move(plan.make, 1, #plan.make, #merged.make + 1, merged.make)
-    for _, action in ipairs(plan.switch) do table.insert(switches[place_of(action)], action) end
+    sort_in(make, plan.make)
+    sort_in(switch, plan.switch)
     for _, action in ipairs(plan.sweep) do
       local rank = kinds.get(action.need.kind).rank
       if not removals[rank] then
@@ -238,12 +264,9 @@ function M.merge(plans)
       table.insert(removals[rank], action)
     end
   end
-  for _, late in ipairs(switches) do table.move(late, 1, #late, #merged.switch + 1, merged.switch) end
   table.sort(ranks, function(a, b) return a > b end)
-  for _, rank in ipairs(ranks) do
-    table.move(removals[rank], 1, #removals[rank], #merged.sweep + 1, merged.sweep)
-  end
-  return merged
+  for _, rank in ipairs(ranks) do table.move(removals[rank], 1, #removals[rank], #sweep + 1, sweep) end
+  return { make = joined(make), switch = joined(switch), sweep = sweep }
 end
 
 function Engine:done(action)
@@ -527,21 +550,19 @@ function Engine:verify(owner, set, snap)
   for _, need in ipairs(set) do
     local kind = kinds.get(need.kind)
     local entry = self.have[need.key]
-    if entry or not kind.shared then
-      -- Where a namespace was there may be a stranger's, with things of the same names.
-      local hidden = lost and rests_on(need, lost)
-      local p = not hidden and self:read(need, snap) or nil
-      local owners = entry and entry.owners or {}
-      owners[owner] = true
-      if entry then self:forget(entry.need) end
-      for name in pairs(p and owners or {}) do self:note(needs.make(need.kind, p, name), name) end
-      if p then self.have[need.key].drifted = not same(p, need.p) end
-      local clear = not p and (not hidden or kind.name == "link") and kind.debris
-      local debris, others
-      if clear then debris, others = clear(need.p, snap, self.node) end
-      if debris then batch.run(debris) end
-      if others then snap:forget() end
-    end
+    -- Where a namespace was there may be a stranger's, with things of the same names.
+    local hidden = lost and rests_on(need, lost)
+    local p = not hidden and self:read(need, snap) or nil
+    local owners = entry and entry.owners or {}
+    owners[owner] = true
+    if entry then self:forget(entry.need) end
+    for name in pairs(p and owners or {}) do self:note(needs.make(need.kind, p, name), name) end
+    if p then self.have[need.key].drifted = not same(p, need.p) end
+    local clear = not p and (not hidden or kind.name == "link") and kind.debris
+    local debris, others
+    if clear then debris, others = clear(need.p, snap, self.node) end
+    if debris then batch.run(debris) end
+    if others then snap:forget() end
   end
 end
 

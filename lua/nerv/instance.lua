@@ -94,6 +94,7 @@ function M.clean_remains(id)
   remove_data_planes(run_dir)
   for _, path in ipairs(netns.list(run_dir .. "/ns") or {}) do netns.delete { path = path } end
   interface.restore_all(run_dir)
+  require("nerv.agent.vswitch").clean(id, run_dir)
   local state_dir = (file.read(run_dir .. "/state") or ""):match("^[^\n]+")
   remove_links(id, state_dir and seed_of(state_dir))
   file.umount(run_dir .. "/bpf", { lazy = true })

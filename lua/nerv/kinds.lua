@@ -10,8 +10,9 @@
 --   fixed        properties whose change means: remove and make anew
 --   claims(p)    what it excludes, as texts
 --   shared       several owners may want the same one
---   late(action) place of an action in phase switch, 1 or 2: what interrupts traffic comes after the others, close
---                together; nil: it does not
+--   complete(p, scope, want) fills in what follows from the others; want(kind, p) wants another need
+--   late(action) place of an action among those of its phase, 1 to 3: what interrupts traffic comes after the others,
+--                close together; nil: it does not
 --   container(p) the need that takes it along when it is removed, or nil
 --   facts        fields that only the system knows; fact(p, name, node) reads one
 --   kernel: create(p, node), change(old, new, node), remove(p, node): lists of batch
@@ -40,7 +41,8 @@ local registry <const> = require "nerv.registry"
 local M = {}
 
 local built_in <const> = { "netns", "foreign_netns", "link", "interface", "address", "route", "neighbour", "sysctl",
-  "qdisc", "redirect", "nat", "announcement", "instance", "file", "service", "switch", "switch_port", "entry" }
+  "qdisc", "redirect", "nat", "announcement", "instance", "file", "service", "switch", "switch_port", "entry",
+  "vswitch", "ovs_bridge", "ovs_port", "controller" }
 local known = {}
 
 function M.define(kind)

@@ -171,6 +171,17 @@ end
 
 M.farewell = false
 
+--- The reply of a node's agent.
+-- @raise when there is none: "WHAT: node NAME: why"
+function M.ask(node, request, what)
+  local where, message = M.socket(node)
+  local reply
+  if where then reply, message = protocol.call(where, request) end
+  if not reply then registry.fail(("%s: node %s: %s"):format(what, node, message)) end
+  return reply
+end
+
+
 --- Asks the agents of several nodes for operations: of a plan, a Change, a repair.
 -- @tparam table nodes their names
 -- @tparam table request see agent/calls.lua
@@ -180,11 +191,7 @@ M.farewell = false
 function M.operations(nodes, request, what)
   local all = {}
   for _, node in ipairs(nodes) do
-    local where, message = M.socket(node)
-    local reply
-    if where then reply, message = protocol.call(where, request) end
-    if not reply then registry.fail(("%s: node %s: %s"):format(what, node, message)) end
-    for _, operation in ipairs(reply.operations) do
+    for _, operation in ipairs(M.ask(node, request, what).operations) do
       operation.node = node
       all[#all + 1] = operation
     end
@@ -235,6 +242,7 @@ return api.module("lab", "this shell's agent and database; the first call that n
       .. "another machine; or nil and a message",
     args = { { name = "node", type = "name", names = "node", required = true, text = "name of the node" } },
     example = "print(lab.socket(lab.here()))" },
+  ask = { internal = true },
   operations = { internal = true },
   leave = { internal = true },
   clean = { text = "removes what labs left whose agents are dead; returns the state directories that were cleaned",

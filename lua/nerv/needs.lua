@@ -107,7 +107,7 @@ local function add(kind_name, p)
   end
   if kind.properties.id and not checked.id then checked.id = current.id end
   if kind.properties.group and not checked.group then checked.group = current.group end
-  if kind.complete then kind.complete(checked, current) end
+  if kind.complete then kind.complete(checked, current, add) end
   local made = M.make(kind_name, checked, current.owner)
   made.label = ("%s %s"):format(kind_name, p.name or p.id or "")
   local former = current.set.by_key[made.key]
@@ -208,6 +208,14 @@ local function attach(p)
   return made
 end
 
+-- need.crossing{ master = }: the way from a bridge to the network's other nodes.
+local CROSSING <const> = { master = { type = "any", required = true, doc = "bridge that is to be joined to them" } }
+
+local function cross(p)
+  if current.endpoint then complain("need.crossing: it is for networks") end
+  attachment.cross(need_functions, current.net, checked_options("need.crossing", CROSSING, p).master)
+end
+
 --- need.network{ archetype =, name =, ... }: the needs of a composed network.
 local function compose(spec)
   if type(spec) ~= "table" or type(spec.archetype) ~= "string" or type(spec.name) ~= "string" then
@@ -234,6 +242,7 @@ setmetatable(need_functions, {
   __index = function(_, name)
     if name == "network" then return compose end
     if name == "attachment" then return attach end
+    if name == "crossing" then return cross end
     if not kinds.get(name) then
       complain(("there is no need of kind '%s'%s"):format(tostring(name),
         suggest(name, kinds.names())))

@@ -149,6 +149,14 @@ function methods:verify()
     "verify network " .. self.name)
 end
 
+function methods:facts()
+  local facts = {}
+  for _, name in ipairs(lab.state():nodes_of(row_of(self))) do
+    facts[name] = lab.ask(name, { call = "facts", network = self.name }, "facts of network " .. self.name).facts
+  end
+  return facts
+end
+
 function M.create(spec)
   local state = lab.state()
   local made = change.run(state, function() return draft.create(state, spec) end)
@@ -225,6 +233,8 @@ expect(h3:ping(more[2]))]] },
   capture = { text = "captures what passes its bridge on a node, from now on; returns a capture, or nil, message, "
     .. "code", args = capture.NETWORK_ARGS,
     example = 'local c <close> = blue:capture { filter = "arp or icmp", count = 1 }\nh1:ping(h2)\nc:wait()' },
+  facts = { text = "returns what only its nodes know of it: node -> { [\"WHAT.FACT\"] = value }",
+    example = 'for name, value in pairs(blue:facts()[blue.home]) do print(name, value) end' },
   verify = { text = "compares the network with the system on all its nodes and mends what differs; returns "
     .. OPERATIONS, example = "assert(#blue:verify() == 0)" },
 }, { name = "its name", archetype = "name of its archetype", home = "node that keeps what it has once",

@@ -147,6 +147,9 @@ function Supervisor:start(p)
   return true
 end
 
+--- Whether a service has been started or taken over; it may be just starting again.
+function Supervisor:runs(p) return self.services[id_of(p)] ~= nil end
+
 local function same_command(self, record, p)
   return needs.equal(record.argv, command(self, p))
 end

@@ -5,6 +5,7 @@ local desired <const> = require "nerv.desired"
 local engine <const> = require "nerv.engine"
 local file <const> = require "nerv.file"
 local instance <const> = require "nerv.instance"
+local kinds <const> = require "nerv.kinds"
 local links <const> = require "nerv.agent.links"
 local process <const> = require "nerv.process"
 local protocol <const> = require "nerv.protocol"
@@ -75,6 +76,18 @@ return function(self)
       if not operations then return nil, message, "EIO" end
       return { operations = operations }
     end)
+  end
+
+  function calls.facts(request)
+    local facts = {}
+    for _, entry in pairs(self.engine.owned[request.network] or {}) do
+      local need = entry.need
+      local kind = kinds.get(need.kind)
+      for _, field in ipairs(kind.facts or {}) do
+        facts[("%s.%s"):format(kind.key(need.p), field)] = kind.fact(need.p, field, self.node)
+      end
+    end
+    return { facts = facts }
   end
 
   function calls.links(request)

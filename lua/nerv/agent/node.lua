@@ -4,6 +4,7 @@ local kinds <const> = require "nerv.kinds"
 local nve <const> = require "nerv.nve"
 local paths <const> = require "nerv.paths"
 local task <const> = require "nerv.task"
+local vswitch <const> = require "nerv.agent.vswitch"
 
 local M = {}
 
@@ -24,8 +25,9 @@ function M.new(agent, log)
   end
   function node.namespace_path(ns) return kinds.get("netns").path(ns.p, node) end
 
+  node.vswitch = vswitch.new(node)
   local words = { exe = paths.exe(), libexec = paths.libexec(), p4 = paths.p4(),
-    run = inst.run_dir, state = inst.state_dir }
+    run = inst.run_dir, state = inst.state_dir, ovs = node.vswitch.sockets }
   function node.substitute(text)
     words.db = agent.remote
     return (text:gsub("%${(%w+)}", words))

@@ -22,7 +22,11 @@ M.properties = {
 }
 
 function M.key(p) return p.name end
-function M.claims(p) return { "interface " .. p.name } end
+function M.claims(p)
+  local list = { "interface " .. p.name }
+  if p.master and not p.master.sink then list[2] = link_kind.port_claim("interface " .. p.name, "main") end
+  return list
+end
 function M.place(p) return { name = p.name } end
 
 local function directory(run_dir) return run_dir .. "/borrowed" end
@@ -62,10 +66,12 @@ end
 
 -- What differs, in one message each, so that the error names what cannot be.
 local function adjust(p, have, node)
-  local master = link_kind.ifname(p.master.p, node)
+  local master = link_kind.master_name(p.master, node) or ""
+  local now = link_kind.real_master(have.master) or ""
   local steps = { { mtu = p.mtu ~= have.mtu and p.mtu or nil }, { mac = p.mac ~= have.mac and p.mac or nil },
-    { master = master ~= have.master and master or nil },
-    { bridge_port = master ~= have.master and link_kind.PORT or nil }, { up = p.up ~= have.up and p.up or nil } }
+    { master = master ~= now and master or nil },
+    { bridge_port = master ~= "" and master ~= now and link_kind.PORT or nil },
+    { up = p.up ~= have.up and p.up or nil } }
   for _, step in ipairs(steps) do
     if next(step) then
       step.name = p.name
@@ -177,9 +183,9 @@ function M.read(p, snapshot, node)
   note(p, have, node)
   if record and not have then return { id = p.id, name = p.name, after = p.after, up = false } end
   if not record or record.index ~= have.index then return nil end
-  local master = link_kind.ifname(p.master.p, node)
+  local same = link_kind.master_name(p.master, node) == link_kind.real_master(have.master)
   return { id = p.id, name = p.name, after = p.after, up = have.up, mac = p.mac and have.mac, mtu = p.mtu and have.mtu,
-    master = have.master == master and p.master or have.master }
+    master = same and p.master or have.master }
 end
 
 function M.look(p)

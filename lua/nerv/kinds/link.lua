@@ -20,6 +20,8 @@ M.properties = {
   up = { doc = "whether it is up", default = false },
   master = { doc = "bridge it is a port of" },
   stp = { doc = "of a bridge: spanning tree protocol" },
+  sink = { doc = "a bridge that drops all: it holds ports of Open vSwitch, which in user space leaves their frames " ..
+    "to this node's own stack, too", default = false },
   peer = { doc = "of a veth: the other end { name, netns, mac, master, up }" },
   parent = { doc = "of a macvlan: the interface of the node that it is a part of" },
   owner = { doc = "of a tap: user who may open it" },
@@ -45,13 +47,25 @@ end
 
 function M.late(action) return action.verb == "change" and moves(action.old.p, action.need.p) and 2 or nil end
 
---- A name in the node's namespace that was chosen by somebody can be taken.
-function M.claims(p) return p.interface and { "interface " .. p.interface } or {} end
+--- What one bridge at a time can claim of a link.
+function M.port_claim(key, side) return ("port %s %s"):format(key, side) end
+
+-- A sink leaves the claim to Open vSwitch.
+local function is_claimed(master) return master ~= nil and not (type(master) == "table" and master.sink) end
+
+--- A name in the node's namespace that was chosen by somebody can be taken; a port leaves one bridge for another.
+function M.claims(p)
+  local list = { p.interface and "interface " .. p.interface or nil }
+  local key = "link " .. M.key(p)
+  if is_claimed(p.master) then list[#list + 1] = M.port_claim(key, "main") end
+  if p.peer and is_claimed(p.peer.master) then list[#list + 1] = M.port_claim(key, "peer") end
+  return list
+end
 
 local alphabet <const> = "0123456789abcdefghjkmnpqrstvwxyz"
 
--- 35 bits of a hash behind what a person recognizes.
-local function derived(node, id, name)
+--- A name of at most 15 characters: 35 bits of a hash behind what a person recognizes.
+function M.derived(node, id, name)
   local hash = tonumber(digest.sha256(node.seed .. "\0" .. id .. "\0" .. name):sub(1, 12), 16)
   local tail = {}
   for i = 1, 7 do
@@ -62,6 +76,7 @@ local function derived(node, id, name)
   local head = id:match("([^/:]+)$"):gsub("[^%w]", ""):sub(1, 7)
   return head .. "-" .. table.concat(tail)
 end
+local derived <const> = M.derived
 
 -- Properties -> the names derived from them: a hash for each use would take most of the time of a removal.
 local known_names <const> = setmetatable({}, { __mode = "k" })
@@ -110,11 +125,17 @@ end
 
 local function path_of(ns, node) return ns and netns_kind.path(ns.p, node) or nil end
 
--- The master that is read back may be none of ours: then it is the name of its interface.
+-- The master that is read back may be none of ours: then it is the name of its interface. The kernel's Open vSwitch
+-- takes frames before a sink could, and ports that have no master.
 local function master_name(master, node)
   if type(master) == "string" then return master ~= "" and master or nil end
-  return master and M.ifname(master.p, node) or nil
+  if not master or master.sink and not node.vswitch:in_user_space() then return nil end
+  return M.ifname(master.p, node)
 end
+M.master_name = master_name
+
+--- Of what the kernel calls a port's master, what is one: its Open vSwitch is none.
+function M.real_master(name) return name ~= "ovs-system" and name or nil end
 
 --- Where the interface is: { name =, netns = path or nil }.
 function M.place(p, node) return { name = M.ifname(p, node), netns = path_of(p.netns, node) } end
@@ -305,13 +326,13 @@ local function read_end(wanted, have, known)
     mac = wanted.mac and have.mac or nil,
     mtu = wanted.mtu and have.mtu or nil,
     up = have.up,
-    master = have.master == wanted.master and known or have.master,
+    master = M.real_master(have.master) == wanted.master and known or have.master,
   }
 end
 
 -- What is not read back: it cannot change while the link lives.
 local UNREAD <const> = { "id", "kind", "name", "netns", "group", "stp", "after", "interface", "parent", "owner",
-  "owner_group", "vnet_header", "multi_queue" }
+  "owner_group", "vnet_header", "multi_queue", "sink" }
 
 local function read_veth(p, result, snapshot, node)
   local near, far = ends(p, node)

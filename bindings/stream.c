@@ -34,7 +34,7 @@ static void cancel_read(struct wait *w)
 	ev_io_stop(s->loop, &s->readable);
 }
 
-static ssize_t write_some(struct stream *s, const char *bytes, size_t n)
+ssize_t stream_send(struct stream *s, const void *bytes, size_t n)
 {
 	ssize_t done;
 
@@ -62,7 +62,7 @@ ssize_t stream_receive(struct stream *s, void *bytes, size_t n)
 static void on_writable(struct ev_loop *loop, struct ev_io *io, int events)
 {
 	struct stream *s = io->data;
-	ssize_t n = write_some(s, buffer_bytes(&s->out), buffer_length(&s->out));
+	ssize_t n = stream_send(s, buffer_bytes(&s->out), buffer_length(&s->out));
 
 	(void)events;
 	if (n == -EAGAIN)
@@ -138,6 +138,31 @@ void stream_close(struct stream *s)
 	wait_done(&s->writer);
 }
 
+struct stream *stream_take(lua_State *L, int idx)
+{
+	struct stream *from = stream_check(L, idx), *s;
+
+	if (from->reader.task || from->writer.task || buffer_length(&from->out))
+		nerv_error(L, "%s: a task is using it", from->name);
+	s = stream_new(L);
+	ev_io_stop(from->loop, &from->readable);
+	ev_io_stop(from->loop, &from->writable);
+	s->fd = from->fd;
+	s->borrowed = from->borrowed;
+	s->terminal = from->terminal;
+	s->is_socket = from->is_socket;
+	s->tls = from->tls;
+	s->former_flags = from->former_flags;
+	s->in = from->in;
+	memcpy(s->name, from->name, sizeof(s->name));
+	ev_io_set(&s->readable, s->fd, EV_READ);
+	ev_io_set(&s->writable, s->fd, EV_WRITE);
+	from->fd = -1;
+	from->tls = NULL;
+	memset(&from->in, 0, sizeof(from->in));
+	return s;
+}
+
 struct stream *stream_test(lua_State *L, int idx)
 {
 	return luaL_testudata(L, idx, class_name);
@@ -197,7 +222,7 @@ static int write_rest(lua_State *L, struct stream *s)
 static int hand_over(struct stream *s, const char *bytes, size_t len)
 {
 	if (len && !buffer_length(&s->out) && s->burst <= STREAM_BURST_MOST) {
-		ssize_t n = write_some(s, bytes, len);
+		ssize_t n = stream_send(s, bytes, len);
 
 		if (n < 0 && n != -EAGAIN)
 			return s->error = (int)-n, (int)n;

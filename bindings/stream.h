@@ -46,6 +46,10 @@ struct stream *stream_new(lua_State *L);
  * errno, then `fd` is still the caller's. */
 int stream_attach(struct stream *s, int fd, const char *name);
 
+/* Pushes a stream with all that the open one at `idx` has, which is closed afterwards. Raises when a task is using
+ * that one. */
+struct stream *stream_take(lua_State *L, int idx);
+
 /* The open stream at `idx`; raises when it is none or closed. */
 struct stream *stream_check(lua_State *L, int idx);
 
@@ -61,8 +65,9 @@ int stream_push_closed(lua_State *L, const char *what, const char *text);
 /* The results for a failed read or write; returns 3. */
 int stream_push_error(lua_State *L, struct stream *s, int err);
 
-/* As read(2), through TLS where the stream has it; a negative errno on failure. */
+/* As read(2) and send(2), through TLS where the stream has it; a negative errno on failure. */
 ssize_t stream_receive(struct stream *s, void *bytes, size_t n);
+ssize_t stream_send(struct stream *s, const void *bytes, size_t n);
 
 /* Makes the class known. */
 void stream_class_open(lua_State *L);

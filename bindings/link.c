@@ -62,6 +62,13 @@ static const struct arg name_fields[] = {
 	{ 0 }
 };
 
+static const struct arg delete_fields[] = {
+	{ "name", ARG_STRING, true, "the interface", NULL },
+	ARG_FIELD_NETNS,
+	ARG_FIELD_MISSING_OK,
+	{ 0 }
+};
+
 static const struct arg delete_group_fields[] = {
 	{ "group", ARG_INTEGER, true, "link group, a number above 0", NULL },
 	ARG_FIELD_NETNS,
@@ -274,7 +281,7 @@ const struct verb verb_link_set = {
 	"link.set", set_fields, sizeof(struct link_set_op), compile_set, link_run_set, NULL,
 };
 const struct verb verb_link_delete = {
-	"link.delete", name_fields, sizeof(struct link_delete_op), compile_delete,
+	"link.delete", delete_fields, sizeof(struct link_delete_op), compile_delete,
 	link_run_delete, NULL,
 };
 const struct verb verb_link_delete_group = {
@@ -349,7 +356,7 @@ static const struct fn link_functions[] = {
 	  "changes a link; what is not named stays as it is; returns true",
 	  "link.add{ kind = \"veth\", name = \"a\", peer = { name = \"b\" } }\n"
 	  "link.set{ name = \"a\", mtu = 1400, tx_queue_length = 100, up = true }" },
-	{ "delete", l_delete, OP_ARGS(name_fields, true), "deletes a link; returns true",
+	{ "delete", l_delete, OP_ARGS(delete_fields, true), "deletes a link; returns true",
 	  "link.add{ kind = \"bridge\", name = \"br0\" }\n"
 	  "link.delete{ name = \"br0\" }" },
 	{ "delete_group", l_delete_group, OP_ARGS(delete_group_fields, true),

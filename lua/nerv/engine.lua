@@ -312,7 +312,7 @@ local function removal_of_links(node, actions)
   for _, action in ipairs(actions) do
     local name, ns = link_kind.removable(action.need.p, node)
     if ns then
-      ops[#ops + 1] = { "link.delete", { name = name, netns = ns } }
+      ops[#ops + 1] = { "link.delete", { name = name, netns = ns, missing_ok = true } }
     else
       names[#names + 1] = name
     end

@@ -1,4 +1,5 @@
 --- Instances: how one begins, and how everything that a dead one left is removed.
+local batch <const> = require "nerv.batch"
 local context <const> = require "nerv.context"
 local file <const> = require "nerv.file"
 local interface <const> = require "nerv.kinds.interface"
@@ -6,6 +7,7 @@ local cgroup <const> = require "nerv.cgroup"
 local digest <const> = require "nerv.digest"
 local link <const> = require "nerv.link"
 local link_group <const> = require "nerv.link_group"
+local link_kind <const> = require "nerv.kinds.link"
 local netns <const> = require "nerv.netns"
 local process <const> = require "nerv.process"
 local stream <const> = require "nerv.stream"
@@ -66,7 +68,7 @@ local function remove_links(id, seed)
   for _, have in ipairs(link.list { alias_prefix = "nerv:" .. id .. ":" } or {}) do
     names[#names + 1] = have.name
   end
-  local half_made = seed and require("nerv.kinds.link").half_made(link.list(), seed) or {}
+  local half_made = seed and link_kind.half_made(link.list(), seed) or {}
   table.move(half_made, 1, #half_made, #names + 1, names)
   if #names > 0 then link.delete_many { names = names, group = link_group.random() } end
 end
@@ -92,7 +94,10 @@ function M.clean_remains(id)
   -- A testbed's nodes: their agents ran in this instance's cgroup.
   for _, name in ipairs(file.list(run_dir .. "/nodes") or {}) do M.clean(run_dir .. "/nodes/" .. name) end
   remove_data_planes(run_dir)
-  for _, path in ipairs(netns.list(run_dir .. "/ns") or {}) do netns.delete { path = path } end
+  for _, path in ipairs(netns.list(run_dir .. "/ns") or {}) do
+    batch.run(link_kind.removal_of_parts(path))
+    netns.delete { path = path }
+  end
   interface.restore_all(run_dir)
   require("nerv.agent.vswitch").clean(id, run_dir)
   local state_dir = (file.read(run_dir .. "/state") or ""):match("^[^\n]+")

@@ -4,6 +4,7 @@ local batch <const> = require "nerv.batch"
 local engine <const> = require "nerv.engine"
 local link <const> = require "nerv.link"
 local link_group <const> = require "nerv.link_group"
+local link_kind <const> = require "nerv.kinds.link"
 local snapshot <const> = require "nerv.snapshot"
 
 local M = {}
@@ -57,6 +58,10 @@ local function remove(self, kind, list)
   for i, found in ipairs(list) do
     actions[i] = { need = { p = found.p } }
     if kind.release then kind.release(found.p, self.node) end
+    if kind.name == "netns" then
+      local parts = link_kind.removal_of_parts(found.p.path)
+      table.move(parts, 1, #parts, #operations + 1, operations)
+    end
     if kind.class == "kernel" then
       local more = kind.remove(found.p, self.node)
       table.move(more, 1, #more, #operations + 1, operations)

@@ -4,6 +4,7 @@
 -- A veth is one need with two ends: the main one (name, netns, mac, up) and its peer. The end
 -- in the node's own namespace is the one that carries the alias and the link group.
 local digest <const> = require "nerv.digest"
+local link <const> = require "nerv.link"
 local netns_kind <const> = require "nerv.kinds.netns"
 
 local M = { name = "link", text = "a network interface; a veth with both of its ends", class = "kernel", rank = 20 }
@@ -311,11 +312,13 @@ end
 
 function M.remove(p, node)
   local name, ns = M.removable(p, node)
-  return { { "link.delete", { name = name, netns = ns } } }
+  return { { "link.delete", { name = name, netns = ns, missing_ok = true } } }
 end
 
---- A link goes with a namespace that holds it whole.
+--- A link goes with a namespace that holds it whole. Not a part of an interface: the kernel removes a namespace's links
+-- some time later, and until then has no other part of that interface with the same MAC address.
 function M.container(p)
+  if p.parent then return nil end
   if p.kind == "veth" then return p.netns and p.peer.netns and p.netns or nil end
   return p.netns
 end
@@ -368,6 +371,18 @@ function M.read(p, snapshot, node)
   return result
 end
 
+--- The removal of what a namespace that is to go has of interfaces outside of it: see M.container.
+-- @return operations
+function M.removal_of_parts(path)
+  local ops = {}
+  for _, have in ipairs(link.list { netns = path, alias_prefix = "nerv:" } or {}) do
+    if have.kind == "macvlan" then
+      ops[#ops + 1] = { "link.delete", { name = have.name, netns = path, missing_ok = true } }
+    end
+  end
+  return ops
+end
+
 --- What is in the way of a link that is not there whole: one without its alias; a veth's near end, while the other
 -- one was renamed, moved, or goes with its namespace, which the kernel removes later than it says.
 -- @return operations, or nil; whether the ports of a bridge lose their master by them
@@ -414,7 +429,7 @@ function M.mark(p, node)
 end
 
 function M.fact(p, field, node)
-  local have = require("nerv.link").get { name = M.ifname(p, node), netns = path_of(p.netns, node) }
+  local have = link.get { name = M.ifname(p, node), netns = path_of(p.netns, node) }
   return have and field == "ifindex" and have.index or nil
 end
 

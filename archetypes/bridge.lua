@@ -15,7 +15,11 @@ return archetype {
   },
 
   on_network = function(need, net)
-    local bridge = need.link { kind = "bridge", name = "bridge", mtu = net.mtu, stp = net.stp, up = true }
+    -- What a port of the outermost network leads to is known by that port, whatever component has it: the next
+    -- archetype that has a bridge there finds this one, with all that is in it, and no frame is lost.
+    local way = net.ports.data
+    local bridge = need.link { id = way and way.id, kind = "bridge", name = way and "bridge-" .. way.name or "bridge",
+      mtu = net.mtu, stp = net.stp, up = true }
     need.crossing { master = bridge }
     return { bridge = bridge }
   end,

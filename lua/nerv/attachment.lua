@@ -176,7 +176,7 @@ end
 function M.cross(need, net, master)
   local way = net.ports.data
   if not net.edge or not way then return end
-  -- The outermost network's: another archetype of that moves it to its own bridge, and frames go on.
+  -- The outermost network's: an archetype of that with another bridge moves it there, and frames go on.
   local near = need.link { id = way.id, kind = "veth", name = "nve-" .. way.name, mtu = net.mtu, up = true,
     peer = { master = master_of(master), up = true } }
   join(need, master, near, "peer")

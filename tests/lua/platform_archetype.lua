@@ -18,16 +18,16 @@ local EDGE <const> = { port = 1, interface = "eth1" }
 local ENDPOINTS <const> = { { name = "h1", address = "10.1.0.2", mac = "02:00:00:00:00:11" }, { name = "h2", address = "10.1.0.3" } }
 
 -- bridge
-tap.eq(keys_of(archetype.expand "bridge"), { "bridge: link bridge/bridge" }, "a bridge with no edge and no endpoints")
+tap.eq(keys_of(archetype.expand "bridge"), { "bridge: link bridge/bridge-data" }, "a bridge with no edge and no endpoints")
 local set = archetype.expand("bridge", { mtu = 1400 }, { name = "blue", edge = EDGE, endpoints = { { name = "h1",
   mac = "02:00:00:00:00:11" } } })
-tap.eq(keys_of(set), { "blue: link blue/bridge", "blue: link blue/nve-data", "blue: switch_port nve 16", "blue: entry nve ingress_ports 16",
+tap.eq(keys_of(set), { "blue: link blue/bridge-data", "blue: link blue/nve-data", "blue: switch_port nve 16", "blue: entry nve ingress_ports 16",
   "blue: entry nve tags 1,100", "blue:h1: netns blue:h1", "blue:h1: link blue:h1/eth0" }, "a bridge with an edge and an endpoint")
-local bridge = find(set, "link blue/bridge").properties
+local bridge = find(set, "link blue/bridge-data").properties
 tap.eq({ bridge.kind, bridge.mtu, bridge.stp, bridge.up }, { "bridge", 1400, false, true }, "the bridge")
 local eth0 = find(set, "link blue:h1/eth0").properties
 tap.eq({ eth0.kind, eth0.mac, eth0.mtu, eth0.up, eth0.netns.id, eth0.peer.master.name },
-  { "veth", "02:00:00:00:00:11", 1400, true, "blue:h1", "bridge" }, "the endpoint's interface")
+  { "veth", "02:00:00:00:00:11", 1400, true, "blue:h1", "bridge-data" }, "the endpoint's interface")
 tap.eq(find(set, "netns blue:h1").properties.loopback, false, "a bridge assumes no IP: the loopback stays down")
 local entry = find(set, "entry nve ingress_ports 16").properties
 tap.eq({ entry.key, entry.action, entry.data }, { { 16 }, "to_tag", { 100, 1 } },
@@ -37,7 +37,7 @@ tap.eq({ entry.key, entry.action, entry.data }, { { 1, 100 }, "to_port", { 16 } 
 
 -- ip
 set = archetype.expand("ip", SUBNET, { name = "blue", edge = EDGE, endpoints = ENDPOINTS })
-tap.eq(keys_of(set), { "blue: link blue/lan/bridge", "blue: link blue/nve-data", "blue: switch_port nve 16", "blue: entry nve ingress_ports 16",
+tap.eq(keys_of(set), { "blue: link blue/bridge-data", "blue: link blue/nve-data", "blue: switch_port nve 16", "blue: entry nve ingress_ports 16",
   "blue: entry nve tags 1,100", "blue:h1: netns blue:h1", "blue:h1: link blue:h1/eth0", "blue:h1: address link blue:h1/eth0 10.1.0.2/24",
   "blue:h2: netns blue:h2", "blue:h2: link blue:h2/eth0", "blue:h2: address link blue:h2/eth0 10.1.0.3/24" },
   "an IP network is a bridge in it, and an address for each endpoint")
@@ -68,7 +68,7 @@ set = archetype.expand("bridge", { mtu = 1400 }, { name = "blue", endpoints = { 
   owner = "nobody" }, { name = "v", kind = "veth", netns = 7 } } })
 local tap0 = find(set, "link blue:t/tap").properties
 tap.eq({ tap0.mac, tap0.mtu, tap0.owner, tap0.master.name, find(set, "foreign_netns blue:v").properties.path },
-  { "fe:00:00:00:00:11", 1300, "nobody", "bridge", "/proc/7/ns/net" }, "their properties")
+  { "fe:00:00:00:00:11", 1300, "nobody", "bridge-data", "/proc/7/ns/net" }, "their properties")
 for message, given in pairs { ["option 'netns' is missing"] = { kind = "veth" }, ["option 'owner' is for kind"] = { owner = "x" },
   ["mtu 1501 is more than the network's, 1500"] = { mtu = 1501 } } do
   tap.raises(function() endpoint_keys(given) end, message, "refused: " .. message)

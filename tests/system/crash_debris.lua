@@ -12,7 +12,7 @@ local processes <const> = { lab = crash.processes().lab }
 
 local function bridge()
   for _, l in ipairs(link.list()) do
-    if l.kind == "bridge" and (l.alias or ""):find ":blue/lan$" then return l end
+    if l.kind == "bridge" and (l.alias or ""):find ":blue$" then return l end
   end
 end
 

@@ -74,7 +74,7 @@ local instance <const> = node.here().instance
 net:endpoint { { name = "h1" }, { name = "wire", kind = "link", interface = bare },
   { name = "used", kind = "link", interface = used, mac = "02:00:00:00:11:11", mtu = 1400, rate = "8mbit" } }
 local h1 <const>, wire <const>, lent <const> = net:get "h1", net:get "wire", net:get "used"
-local bridge <const> = kernel.ours(nil, instance, "blue/lan", "bridge").ifname
+local bridge <const> = kernel.ours(nil, instance, "blue", "bridge").ifname
 local function now(name)
   local l = kernel.link(nil, name)
   return { mtu = l.mtu, master = l.master, up = table.concat(l.flags, " "):find "UP" ~= nil, mac = l.address, group = l.group, alias = l.ifalias }
@@ -210,7 +210,7 @@ for round = 1, rounds do
   if round % 2 == 1 and not there then borrow() end
   if round % 2 == 0 and there then net:delete_endpoints { "port", "wire", "used" } end
   net:verify()
-  local good = round % 2 == 1 and now(used).master == kernel.ours(nil, instance, "blue/lan", "bridge").ifname and now(used).mtu == 1200
+  local good = round % 2 == 1 and now(used).master == kernel.ours(nil, instance, "blue", "bridge").ifname and now(used).mtu == 1200
     or round % 2 == 0 and table.concat(picture()) == table.concat(before)
   if not good then
     wrong = wrong + 1

@@ -23,7 +23,7 @@ local function details(ep)
   return { kind = info.type, owner = info.user, group = info.group, vnet = info.vnet_hdr, queues = info.multi_queue, mtu = l.mtu,
     mac = l.address, master = l.master, up = l.flags and table.concat(l.flags, " "):find "UP" ~= nil, persist = info.persist }
 end
-local bridge <const> = kernel.ours(pm1, instance, "blue/lan", "bridge").ifname
+local bridge <const> = kernel.ours(pm1, instance, "blue", "bridge").ifname
 tap.eq(details(vm), { kind = "tap", owner = "nobody", vnet = false, queues = false, mtu = 1500, mac = "fe" .. vm.mac:sub(3), master = bridge,
   up = true, persist = true }, "a tap for its owner, a port of the bridge, with another MAC address than its guest")
 tap.eq(details(vm2), { kind = "tap", owner = "root", group = "root", vnet = true, queues = true, mtu = 1400, mac = "fa:00:00:00:00:22",

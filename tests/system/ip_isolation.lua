@@ -147,10 +147,10 @@ end
 tap.eq(reached, {}, "no address of a node is reached on the wire")
 
 -- What keeps it so is mended.
-local bridge <const> = kernel.ours(bed:netns "pm1", node.get("pm1").instance, "blue/lan", "bridge").ifname
+local bridge <const> = kernel.ours(bed:netns "pm1", node.get("pm1").instance, "blue", "bridge").ifname
 for _, loss in ipairs { { "filter", "del", "dev", bridge, "ingress" }, { "qdisc", "del", "dev", bridge, "ingress" } } do
   assert(process.run { argv = { "tc", table.unpack(loss) }, netns = bed:netns "pm1" }.exit == 0)
-  tap.eq(system.texts(blue:verify()), { "pm1: change link blue/lan/bridge of blue" }, "a lost " .. loss[1] .. " of the bridge")
+  tap.eq(system.texts(blue:verify()), { "pm1: change link blue/bridge-data of blue" }, "a lost " .. loss[1] .. " of the bridge")
   tap.eq(blue:verify(), {}, "is there again")
 end
 

@@ -50,25 +50,28 @@ red:delete()
 system.same_inventory(full, tb, "a network comes and goes")
 expect(link.add { netns = tb:netns "pm2", kind = "bridge", name = name })
 system.refuses(function() network.create { name = "red", archetype = "bridge", home = "pm2" } end,
-  "create network red: node pm2: create link red/bridge: .*File exists", "its bridge's name is taken: node, need and reason")
+  "create network red: node pm2: create link red/bridge%-data: .*File exists", "its bridge's name is taken: node, need and reason")
 tap.eq(network.get "red", nil, "there is no such network")
 local stranger <const> = link.get { netns = tb:netns "pm2", name = name }
 tap.ok(stranger and not stranger.alias, "what was in the way is not touched")
 expect(link.delete { netns = tb:netns "pm2", name = name })
 system.same_inventory(full, tb, "nothing is left")
 
--- An update that fails when its new things are made: on pm2 a name is taken.
+-- An update that fails when its new things are made: on pm2 somebody has given the address by hand.
 net:update { archetype = "bridge" }
-local plain <const> = bridge_of "blue"
-net:update { archetype = "ip" }
-expect(link.add { netns = tb:netns "pm2", kind = "bridge", name = plain })
-system.refuses(function() net:update { archetype = "bridge", mtu = 1300 } end,
-  "update network blue: node pm2: create link blue/bridge: .*File exists", "an update to another archetype")
-tap.eq(rows_of "blue", former, "the rows are as they were")
-system.same_inventory(full, tb, "nothing more and nothing less is there")
+local as_bridge <const>, by_hand <const> = system.inventory(tb), { netns = h2.netns, link = "eth0", address = "10.1.0.3/24" }
+expect(address.add(by_hand))
+system.refuses(function() net:update { archetype = "ip" } end,
+  "update network blue: node pm2: create address link blue:h2/eth0 10%.1%.0%.3/24: .*File exists", "an update to another archetype")
+tap.eq(net.archetype, "bridge", "the network is what it was")
+tap.eq(address.list { netns = h1.netns, link = "eth0" }, {}, "so is an endpoint of the other node")
 tap.eq(net:verify(), {}, "the system is as it is wanted")
+expect(address.delete(by_hand))
+system.same_inventory(as_bridge, tb, "nothing more and nothing less is there")
+net:update { archetype = "ip" }
+tap.eq(rows_of "blue", former, "the rows are as they were")
+system.same_inventory(full, tb, "so are the nodes")
 tap.ok(h1:ping(h2), "the endpoints reach each other")
-expect(link.delete { netns = tb:netns "pm2", name = plain })
 
 -- An update that fails when things are changed: on pm2 one is no longer there.
 expect(link.delete { netns = h2.netns, name = "eth0" })

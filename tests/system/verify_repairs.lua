@@ -26,7 +26,7 @@ local function only(owner, kind)
   error(("%s has no %s"):format(owner, kind))
 end
 
-local bridge <const>, near <const> = only("blue/lan", "bridge"), only("blue", "veth")
+local bridge <const>, near <const> = only("blue", "bridge"), only("blue", "veth")
 local port <const> = only("blue:h1", "veth")
 
 -- Breaks something, lets verify() mend it, and looks whether that is all it did.
@@ -52,7 +52,7 @@ mends("another MTU", function() return link.set { netns = h1.netns, name = "eth0
 mends("a bridge port removed", function() return link.set { netns = pm1, name = port, master = "" } end,
   { "pm1: change link blue:h1/eth0 of blue:h1" }, function() return get(pm1, port).master == bridge end)
 mends("the bridge set down", function() return link.set { netns = pm1, name = bridge, up = false } end,
-  { "pm1: change link blue/lan/bridge of blue" }, function() return get(pm1, bridge).up end)
+  { "pm1: change link blue/bridge-data of blue" }, function() return get(pm1, bridge).up end)
 mends("an address deleted", function()
   return address.delete { netns = h1.netns, link = "eth0", address = h1.address .. "/24" }
 end, { "pm1: create " .. "address link blue:h1/eth0 " .. h1.address .. "/24 of blue:h1" })

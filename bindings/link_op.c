@@ -200,14 +200,17 @@ static int create(struct op_list *l, const struct link_add_op *o, struct nlconn 
 	return refused(ret, o->kind, o->link.values->first, &l->fault);
 }
 
-/* Changes the link `name` or, with a name of NULL, of `index`; `values` may be NULL. */
+/* Changes the link `name` or, with a name of NULL, of `index`; with both it gets the name. `values` may be NULL. */
 static int change(struct op_list *l, struct nlconn *conn, const char *name, int index,
 		  const struct link_spec *s, const struct link_values *values, int netns_fd)
 {
 	struct ifinfomsg *ifi;
-	struct nl_msg *msg = nlconn_message(values ? RTM_NEWLINK : RTM_SETLINK, 0, sizeof(*ifi), &ifi);
+	struct nl_msg *msg;
 	int ret;
 
+	if (!(s->set || s->master || s->alias || values || netns_fd >= 0 || (name && index)))
+		return 0;
+	msg = nlconn_message(values ? RTM_NEWLINK : RTM_SETLINK, 0, sizeof(*ifi), &ifi);
 	if (!msg)
 		return fault_set(&l->fault, -ENOMEM, "message");
 	ifi->ifi_index = index;

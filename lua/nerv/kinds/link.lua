@@ -199,8 +199,11 @@ local function guard_port(ops, e)
   end
 end
 
-local function bring_up(ops, e)
-  if e.up then ops[#ops + 1] = { "link.set", { name = e.name, netns = e.netns, up = true } } end
+-- The last step: with it comes the mark, which the kernel does not take in the message that makes a link.
+local function bring_up(ops, e, mark)
+  if e.up or mark then
+    ops[#ops + 1] = { "link.set", { name = e.name, netns = e.netns, up = e.up or nil, alias = mark } }
+  end
 end
 
 -- The one end of what is no veth.
@@ -230,7 +233,7 @@ function M.create(p, node)
     local near, far = ends(p, node)
     local function mac(e) return e.mac or derived_mac(node, p, e.part) end
     ops[1] = { "link.add", { kind = "veth", name = near.name, netns = near.netns, mac = mac(near),
-      mtu = near.mtu, master = near.master, group = p.group, alias = alias(p, node),
+      mtu = near.mtu, master = near.master, group = p.group,
       peer = { name = far.name, netns = far.netns, mac = mac(far), mtu = far.mtu } } }
     for _, e in ipairs { near, far } do
       if not e.netns or e.foreign then disable_ipv6(ops, e) end
@@ -240,7 +243,7 @@ function M.create(p, node)
     end
     guard_port(ops, near)
     guard_port(ops, far)
-    bring_up(ops, near)
+    bring_up(ops, near, alias(p, node))
     bring_up(ops, far)
     return ops
   end

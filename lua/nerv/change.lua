@@ -30,8 +30,7 @@ end
 local function waiting_for(change)
   local waiting = {}
   for _, node in ipairs(change.nodes) do
-    local report = change.reports[node]
-    if report ~= change.phase and report ~= "converged" then waiting[#waiting + 1] = node end
+    if not driver.has_reported(change, node) then waiting[#waiting + 1] = node end
   end
   return waiting
 end

@@ -3,8 +3,10 @@
 --
 --   make -> switch -> sweep -> done          make, switch -> undo -> undone
 --
--- A node reports "PHASE", "converged" (nothing is left to do in later phases) or
--- "failed: WHY". A stale node counts as failed, but a removal does not wait for it.
+-- A node reports "PHASE", the last one that it has nothing left to do in (a phase that all are through with is left
+-- out), "converged" (nothing is left in any) or "failed: WHY". A stale node counts as failed, but a removal does not
+-- wait for it. Who gives the last report makes the step in the same transaction (M.with_report): a Change of one node
+-- needs nobody else.
 local runtime <const> = require "nerv.runtime"
 local state_module <const> = require "nerv.state"
 
@@ -20,21 +22,26 @@ local DEPUTY <const> = 2
 -- Seconds between two looks after which a driver must have slept.
 local SLEPT <const> = 5
 
-local function report_of(state, change, node)
-  local row = state:node(node)
-  local report = change.reports[node]
-  if (not row or row.state ~= "active") and (report == nil or not report:find("^" .. change.phase)) then
-    return "stale"
-  end
-  return report
+-- How far a report is; a failed one is nowhere.
+local RANK <const> = { make = 1, switch = 2, sweep = 3, undo = 3, converged = 4 }
+
+--- Whether a node is through with a Change's phase.
+function M.has_reported(change, node)
+  return (RANK[change.reports[node]] or 0) >= (RANK[change.phase] or 0)
 end
 
--- How far the nodes are: "waiting", "failed" with who and why, "converged" or "reported".
+local function is_stale(state, change, node)
+  local row = state:node(node)
+  return (not row or row.state ~= "active") and not M.has_reported(change, node)
+end
+
+-- How far the nodes are: "waiting", "failed" with who and why, "converged", or "reported" with the last phase that all
+-- are through with.
 local function progress(state, change)
-  local all_converged, removal = true, change.text:find("^delete") ~= nil
+  local all_converged, removal, least = true, change.text:find("^delete") ~= nil, nil
   for _, node in ipairs(change.nodes) do
-    local report = report_of(state, change, node)
-    if report == "stale" then
+    local report = change.reports[node]
+    if is_stale(state, change, node) then
       -- What it has to remove it removes when it comes back.
       if not removal and (change.phase == "make" or change.phase == "switch") then
         return "failed", ("node %s is stale: its agent was not seen for %d s"):format(node, M.STALE)
@@ -43,12 +50,15 @@ local function progress(state, change)
       if change.phase == "make" or change.phase == "switch" then
         return "failed", ("node %s: %s"):format(node, report:gsub("^failed: ", ""))
       end
-    elseif report ~= "converged" and report ~= change.phase then
+    elseif not M.has_reported(change, node) then
       return "waiting"
+    elseif report ~= "converged" and RANK[report] < (RANK[least] or RANK.converged) then
+      least = report
     end
     if report ~= "converged" then all_converged = false end
   end
-  return all_converged and "converged" or "reported"
+  if all_converged then return "converged" end
+  return "reported", least or change.phase
 end
 
 local next_phase <const> = { make = "switch", switch = "sweep", sweep = "done", undo = "undone" }
@@ -108,14 +118,19 @@ local function undo_operations(state, change)
   return ops
 end
 
-local function advance(state, change, phase, more, message)
+-- The operations of a step: it is made once, whoever else makes it, too.
+local function step_operations(change, phase, more, message)
   local ops = { { op = "wait", table = "Change", where = state_module.only(change), columns = { "phase" },
     ["until"] = "==", rows = { { phase = change.phase } }, timeout = 0 } }
   table.move(more, 1, #more, #ops + 1, ops)
   -- Who has converged on what is now to be undone reports anew.
   ops[#ops + 1] = { op = "update", table = "Change", where = state_module.only(change),
     row = { phase = phase, error = message, reports = phase == "undo" and {} or nil } }
-  local results, problem, code = state:transact(ops)
+  return ops
+end
+
+local function advance(state, change, phase, more, message)
+  local results, problem, code = state:transact(step_operations(change, phase, more, message))
   if not results and code ~= "timed out" then   -- that one: another driver was faster
     runtime.log(("change %s, from %s to %s: %s"):format(change.text, change.phase, phase, problem))
   end
@@ -127,6 +142,27 @@ end
 function M.give_up(state, change, why)
   if change.phase ~= "make" and change.phase ~= "switch" then return false end
   return advance(state, change, "undo", undo_operations(state, change), why) ~= nil
+end
+
+-- The phase that comes next, and what else is to be written with it.
+local function onward(state, change, how, through)
+  local phase = next_phase[through]
+  if how == "converged" then phase = change.phase == "undo" and "undone" or "done" end
+  if phase == "done" then return phase, final_operations(state, change, "delete") end
+  if phase == "undone" then return phase, final_operations(state, change, "create") end
+  return phase, {}
+end
+
+--- The step that becomes due with a node's report, for the same transaction; none while others are still at work, or
+-- have failed, or are stale: those are the driver's.
+-- @return operations of the step, or nil
+function M.with_report(state, change, node, text)
+  local reports = setmetatable({ [node] = text }, { __index = change.reports })
+  local reported = setmetatable({ reports = reports }, { __index = change })
+  for _, name in ipairs(change.nodes) do
+    if not M.has_reported(reported, name) then return nil end
+  end
+  return step_operations(change, onward(state, reported, progress(state, reported)))
 end
 
 -- A deputy's memory: since when which step has been due, and whether it acts for a holder that does
@@ -147,16 +183,12 @@ function Patience:next_pass() self.before, self.now = self.now, {} end
 -- @tparam ?Patience patience of a deputy
 local function drive_one(state, change, patience)
   if state_module.ENDED[change.phase] then return end
-  local how, why = progress(state, change)
+  local how, detail = progress(state, change)
   if how == "waiting" or patience and not patience:over(change) then return end
   if how == "failed" then
-    return advance(state, change, "undo", undo_operations(state, change), why)
+    return advance(state, change, "undo", undo_operations(state, change), detail)
   end
-  local phase = how == "converged" and change.phase ~= "undo" and "done" or next_phase[change.phase]
-  local more = {}
-  if phase == "done" then more = final_operations(state, change, "delete") end
-  if phase == "undone" then more = final_operations(state, change, "create") end
-  return advance(state, change, phase, more)
+  return advance(state, change, onward(state, change, how, detail))
 end
 
 -- A row that nobody can make sense of ends here, and holds up nothing. The end of this task is no such row.

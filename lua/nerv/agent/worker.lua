@@ -1,6 +1,7 @@
 --- What an agent does to its node: evaluates rows, plans, applies phases of Changes, mends.
 -- One task at a time works on the system (Worker:exclusive).
 local desired <const> = require "nerv.desired"
+local driver <const> = require "nerv.driver"
 local engine <const> = require "nerv.engine"
 local kinds <const> = require "nerv.kinds"
 local publish <const> = require "nerv.publish"
@@ -142,7 +143,8 @@ function Worker:learn_facts(name)
   return learned
 end
 
--- Until it is in the database, which may have died and come back, or the phase is over.
+-- Until it is in the database, which may have died and come back, or the phase is over. The step that the report makes
+-- due is made with it, unless it cannot be: then the driver says why.
 local function report(self, change, due, text)
   local operations = {
     { op = "wait", table = "Change", where = state_module.only(change),
@@ -150,11 +152,15 @@ local function report(self, change, due, text)
     { op = "mutate", table = "Change", where = state_module.only(change),
       mutations = { { "reports", "delete", { self.name } },
         { "reports", "insert", { [self.name] = text } } } } }
+  local with_step = true
   while true do
-    local results, message, code = self.state:transact(operations)
+    local step = with_step and change.phase == due and driver.with_report(self.state, change, self.name, text) or {}
+    local results, message, code = self.state:transact(table.move(step, 1, #step, #operations + 1,
+      table.move(operations, 1, #operations, 1, {})))
     if results or code == "timed out" then return end
+    with_step = false
     self.node.log(("report on %s: %s"):format(change.text, message))
-    task.sleep(REPORT_AGAIN)
+    if #step == 0 then task.sleep(REPORT_AGAIN) end
   end
 end
 
@@ -168,11 +174,20 @@ end
 local phases_of <const> = { make = { "make" }, switch = { "make", "switch" },
   sweep = engine.PHASES, undo = engine.PHASES }
 
-local function remaining(plan, done)
+-- The report after a phase: the last one before there is something left to do.
+local function report_for(plan, due)
+  if due == "undo" then return due end
+  local through
   for _, phase in ipairs(engine.PHASES) do
-    if not done[phase] and #plan[phase] > 0 then return true end
+    if not through then
+      if phase == due then through = phase end
+    elseif #plan[phase] > 0 then
+      return through
+    else
+      through = phase
+    end
   end
-  return false
+  return "converged"
 end
 
 -- Owners that a change makes or changes.
@@ -208,7 +223,6 @@ function Worker:phase(change, due)
   if not plan then return "failed: " .. message end
   local journal = self.journal[change._uuid] or {}
   self.journal[change._uuid] = journal
-  local done = {}
   for _, phase in ipairs(phases_of[due]) do
     local good
     local listed = engine.describe(plan[phase])
@@ -217,7 +231,6 @@ function Worker:phase(change, due)
     if not good then
       return "failed: " .. message
     end
-    done[phase] = true
   end
   for _, one in ipairs(wanted) do
     task.breathe()
@@ -225,7 +238,7 @@ function Worker:phase(change, due)
       return self:phase(change, due)   -- once more, with the facts it asked for
     end
   end
-  return remaining(plan, done) and due or due == "undo" and "undo" or "converged"
+  return report_for(plan, due)
 end
 
 local function in_order(a, b) return a.serial < b.serial end
@@ -233,7 +246,7 @@ local function in_order(a, b) return a.serial < b.serial end
 function Worker:due()
   local due = {}
   for _, change in ipairs(self.state:list "Change") do
-    if phases_of[change.phase] and (change.reports[self.name] or ""):match("^%l+") ~= change.phase
+    if phases_of[change.phase] and not driver.has_reported(change, self.name)
       and not self.reported[change._uuid .. change.phase] then
       for _, node in ipairs(change.nodes) do
         if node == self.name then due[#due + 1] = change end
@@ -418,11 +431,7 @@ function Worker:follow()
         text = "failed: " .. tostring(text)
       end
       if self.closing then return end
-      if text:find("^failed") then
-        if phase == "sweep" or phase == "undo" then retry_objects(self, change) end
-      elseif text ~= "converged" then
-        text = phase
-      end
+      if text:find("^failed") and (phase == "sweep" or phase == "undo") then retry_objects(self, change) end
       self.reported[change._uuid .. phase] = change._uuid
       report(self, change, phase, text)
     end

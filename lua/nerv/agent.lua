@@ -4,6 +4,7 @@
 -- agent left, then follow the Changes. One task works on the system at a time.
 local Worker <const> = require "nerv.agent.worker"
 local adoption <const> = require "nerv.agent.adoption"
+local allocation <const> = require "nerv.allocation"
 local agent_node <const> = require "nerv.agent.node"
 local calls <const> = require "nerv.agent.calls"
 local config <const> = require "nerv.config"
@@ -15,6 +16,7 @@ local driver <const> = require "nerv.driver"
 local engine <const> = require "nerv.engine"
 local file <const> = require "nerv.file"
 local instance <const> = require "nerv.instance"
+local ovsdb <const> = require "nerv.ovsdb"
 local notify <const> = require "nerv.notify"
 local process <const> = require "nerv.process"
 local protocol <const> = require "nerv.protocol"
@@ -30,6 +32,8 @@ local M = {}
 local HEARTBEAT <const> = 5
 -- Seconds before a renewal that did not reach the database is tried again.
 local HEARTBEAT_AGAIN <const> = 0.5
+-- How often, and after how many seconds, a node tries again to write its row when others were faster.
+local JOIN_TRIES <const>, JOIN_AGAIN <const> = 50, 0.02
 -- Seconds within which a lab's first shell must have come.
 local FIRST_SHELL <const> = 30
 -- Seconds between two looks at who uses a lab.
@@ -52,17 +56,40 @@ local function listen_far(handlers)
   return listener, task.spawn(protocol.serve, listener, handlers, { tls = tls })
 end
 
+-- Gives the node a number if it has none.
+-- @return operations of a transaction that writes `values` into its row
+local function numbered(state, row, values)
+  if row and row.number > 0 then return {} end
+  local picker = allocation.new(state)
+  local number, name = picker:node_number()
+  values.number, values.allocations = number, { ovsdb.named(name) }
+  return picker.operations
+end
+
 -- Writes this node's row: a new one, or the one that a testbed or a former agent left.
-local function join(agent, state)
+local function write_row(agent, state)
   local row = agent.state:node(agent.name)
   local values = { instance = agent.instance.id, state = state, run_dir = agent.instance.run_dir,
     seen = (row and row.seen or 0) + 1, address = context.options.listen and "ssl:" .. context.options.listen or "" }
+  local operations = numbered(agent.state, row, values)
   if row then
-    return agent.state:transact { { op = "update", table = "Node",
-      where = state_module.only(row), row = values } }
+    operations[#operations + 1] = { op = "update", table = "Node", where = state_module.only(row), row = values }
+  else
+    values.name, values.options = agent.name, "{}"
+    operations[#operations + 1] = { op = "insert", table = "Node", row = values }
   end
-  values.name, values.options = agent.name, "{}"
-  return agent.state:transact { { op = "insert", table = "Node", row = values } }
+  return agent.state:transact(operations)
+end
+
+-- Another node may take the same number at the same time.
+local function join(agent, state)
+  local results, message, code
+  for _ = 1, JOIN_TRIES do
+    results, message, code = write_row(agent, state)
+    if results or code ~= "constraint violation" then break end
+    task.sleep(JOIN_AGAIN)
+  end
+  return results, message, code
 end
 
 -- Makes the node as the rows want it, then says so: who sees it active can call it.

@@ -12,6 +12,9 @@ local M = {}
 -- 9 bits of P4's port, less what egress ports take and the drop port.
 local PORT_FIRST <const>, PORT_LAST <const> = 16, 510
 
+-- Numbers of nodes; more than there will ever be.
+local NODE_LAST <const> = 1 << 24
+
 -- VLAN tags that NERV may use: NERV_TAGS="FIRST-LAST", by default 100 to 3999.
 local function tag_range()
   local first, last = (os.getenv("NERV_TAGS") or "100-3999"):match("^(%d+)%-(%d+)$")
@@ -145,6 +148,12 @@ function Picker:fixed_mac(mac)
   mac = mac:lower()
   if self:is_taken("mac", mac) then return nil, ("MAC address %s is taken"):format(mac) end
   return mac, self:take("mac", mac)
+end
+
+--- The least free number for a node.
+function Picker:node_number()
+  local _, number = self:free("node", 1, NODE_LAST)
+  return number, self:take("node", number)
 end
 
 --- A link group; see link_group.lua.

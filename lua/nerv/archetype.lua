@@ -20,7 +20,8 @@ local fields <const> = { name = "string", summary = "string", network = "table",
 
 -- What networks and endpoints have in any archetype; see needs.lua.
 local reserved <const> = { name = true, archetype = true, node = true, home = true, nodes = true,
-  ports = true, group = true, own_mac = true, facts = true, edge = true, made = true, path = true, id = true }
+  ports = true, group = true, own_mac = true, facts = true, edge = true, made = true, path = true, id = true,
+  node_number = true }
 
 -- Seconds in which a text is read, and in which its `check` answers.
 local BUDGET <const> = 1
@@ -274,7 +275,7 @@ function M.expand(name, given, more)
   message = M.problem(def, net)
   if message then registry.fail("archetype.expand: " .. message) end
   net.name, net.node = more.name or name, more.node
-  net.home, net.nodes = more.home or net.node, more.nodes or { net.node }
+  net.home, net.nodes, net.node_number = more.home or net.node, more.nodes or { net.node }, more.node_number or 1
   net.ports, net.edge, net.own_mac = more.ports or {}, more.edge, "02:00:00:00:00:fe"
   for i, port in ipairs(def.ports) do
     net.ports[port] = net.ports[port] or { tag = 99 + i, number = 15 + i }
@@ -318,6 +319,7 @@ end
 local MORE <const> = {
   name = { type = "name", doc = "name of the network; by default the archetype's" },
   node = { type = "name", default = "node", doc = "the node whose needs are computed" },
+  node_number = { type = "count", doc = "number of the node among all; by default 1" },
   home = { type = "name", doc = "home of the network; by default the node" },
   nodes = { type = "list", doc = "names of the nodes where it is present; by default the node alone" },
   ports = { type = "table", doc = "NVE ports, name -> {tag=, number=}; by default tags from 100 on" },

@@ -126,6 +126,7 @@ function M.network(view, name, facts)
   net.name, net.node, net.home, net.nodes = name, view.node, row.home, row.nodes
   net.ports, net.group, net.own_mac = row.ports, row.group, allocation.derived_mac(name, "", 0)
   local node_row = view.state:node(view.node)
+  net.node_number = node_row and node_row.number or 0
   local egress = node_row and state_module.egress(node_row)[1]
   net.edge = egress and { port = egress.port, interface = egress.interface } or nil
   local missing

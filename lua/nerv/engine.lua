@@ -235,10 +235,11 @@ local function place_of(action)
   return late and late(action) or 0
 end
 
--- Adds actions to the lists by place, [0] first.
-local function sort_in(places, actions)
+-- Adds actions to the lists by place, [0] first; a place before `least` counts as that.
+local function sort_in(places, actions, least)
   for _, action in ipairs(actions) do
     local place = place_of(action)
+    if place < least then place = 0 end
     for i = #places + 1, place do places[i] = {} end
     table.insert(places[place], action)
   end
@@ -250,12 +251,13 @@ local function joined(places)
 end
 
 --- Joins the plans of several owners: all of one phase before the next; what interrupts traffic at
--- the end of its phase; removals across owners by rank, so that many links go in one message.
+-- the end of phase switch; ports of Open vSwitch at the end of make, too, in one transaction; removals
+-- across owners by rank, so that many links go in one message.
 function M.merge(plans)
   local ranks, removals, make, switch, sweep = {}, {}, { [0] = {} }, { [0] = {} }, {}
   for _, plan in ipairs(plans) do
-    sort_in(make, plan.make)
-    sort_in(switch, plan.switch)
+    sort_in(make, plan.make, 3)
+    sort_in(switch, plan.switch, 1)
     for _, action in ipairs(plan.sweep) do
       local rank = kinds.get(action.need.kind).rank
       if not removals[rank] then

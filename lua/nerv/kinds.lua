@@ -11,8 +11,8 @@
 --   claims(p)    what it excludes, as texts
 --   shared       several owners may want the same one
 --   complete(p, scope, want) fills in what follows from the others; want(kind, p) wants another need
---   late(action) place of an action among those of its phase, 1 to 3: what interrupts traffic comes after the others,
---                close together; nil: it does not
+--   late(action) place of an action in phase switch, 1 to 3: what interrupts traffic comes after the others, close
+--                together; nil: it does not. 3 is the last in phase make, too
 --   container(p) the need that takes it along when it is removed, or nil
 --   facts        fields that only the system knows; fact(p, name, node) reads one
 --   kernel: create(p, node), change(old, new, node), remove(p, node): lists of batch

@@ -227,8 +227,8 @@ local function compose(spec)
   local net = checked_options("need.network " .. spec.name, def.network, given)
   local outer <const> = current.net
   net.name, net.path = spec.name, outer.path .. "/" .. spec.name
-  net.node, net.home, net.nodes, net.facts, net.edge =
-    outer.node, outer.home, outer.nodes, outer.facts, outer.edge
+  net.node, net.home, net.nodes, net.facts, net.edge, net.node_number =
+    outer.node, outer.home, outer.nodes, outer.facts, outer.edge, outer.node_number
   net.ports = { data = spec.port and outer.ports[spec.port] or nil }
   if spec.port and not net.ports.data then
     complain(("need.network %s: the network has no port '%s'"):format(spec.name, spec.port))

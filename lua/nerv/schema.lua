@@ -16,13 +16,15 @@ local text <const>, integer <const>, boolean <const> = column "string", column "
 local change_ref <const> = optional(ref("Change", "weak"))
 
 return {
-  name = "NERV", version = "1.1.0",
+  name = "NERV", version = "1.2.0",
   tables = {
     -- A machine that runs NERV. `seen` counts up while its agent lives. `address` is where the agent answers other
-    -- machines: "ssl:ADDRESS:PORT" or "".
+    -- machines: "ssl:ADDRESS:PORT" or "". `number`, from 1 on, tells it apart where its name does not fit: in an
+    -- address. 0: it has none yet.
     Node = { isRoot = true, indexes = { { "name" } }, columns = {
       name = text, instance = text, state = text, seen = integer, run_dir = text, address = text,
-      options = text, change = change_ref } },
+      number = integer, options = text, change = change_ref,
+      allocations = set_of(ref("Allocation", "strong")) } },
     -- A virtual network. `options` is JSON, as its archetype describes; `parked` holds what the
     -- present archetype does not know. `generation` counts the changes of the row.
     Network = { isRoot = true, indexes = { { "name" } }, columns = {

@@ -1,14 +1,15 @@
 -- Networks on Open vSwitch: its own daemons from the first to the last of them; endpoints of every kind; what the node
 -- itself hears; what verify() mends; daemons and agents that are killed.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
 local crash <const> = require "support.crash"
 local guest <const> = require "support.guest"
 local kernel <const> = require "support.kernel"
-local openvswitch <const> = require "support.openvswitch"
+local open_vswitch <const> = require "support.ovs"
 
 local hello <const> = lab.connection().hello
-local ovs <const> = openvswitch.of(hello.run_dir)
+local ovs <const> = open_vswitch.of(hello.run_dir)
 local function daemons() return { database = ovs:pid "database", daemon = ovs:pid "daemon" } end
 local empty <const> = system.inventory()
 tap.eq(daemons(), {}, "no Open vSwitch runs before it is needed")

@@ -1,4 +1,5 @@
 --- The node as kinds and the supervisor see it: names, paths, its switches.
+local context <const> = require "nerv.context"
 local file <const> = require "nerv.file"
 local kinds <const> = require "nerv.kinds"
 local nve <const> = require "nerv.nve"
@@ -27,7 +28,8 @@ function M.new(agent, log)
 
   node.vswitch = vswitch.new(node)
   local words = { exe = paths.exe(), libexec = paths.libexec(), p4 = paths.p4(),
-    run = inst.run_dir, state = inst.state_dir, ovs = node.vswitch.sockets }
+    run = inst.run_dir, state = inst.state_dir, ovs = node.vswitch.sockets,
+    scripts = context.data_dir .. "/scripts" }
   function node.substitute(text)
     words.db = agent.remote
     return (text:gsub("%${(%w+)}", words))

@@ -235,6 +235,7 @@ function Vswitch:stop()
     if not self.system then good, message, code = self.node.supervisor:stop(service(self, SERVICES[i])) end
     if not good then return nil, message, code end
   end
+  if not self.system then remove_devices(self.dir) end
   file.remove_tree(self.sockets)
   return true
 end

@@ -4,7 +4,8 @@ return {
   properties = {
     id = { doc = "owner; by default who wants it" },
     name = { doc = "name, unique for its owner", required = true },
-    argv = { doc = "program and arguments; ${exe}, ${db}, ${run} and ${state} are filled in", required = true },
+    argv = { required = true,
+      doc = "program and arguments; ${exe}, ${scripts}, ${db}, ${run}, ${ovs} and ${state} are filled in" },
     env = { doc = "further environment variables" },
     netns = { doc = "namespace it runs in; by default the node's own" },
     user = { doc = "who it runs as; by default root" },

@@ -1,4 +1,6 @@
--- An Open vSwitch in user space with a database and a run directory of its own, and hosts on it: namespaces.
+-- An Open vSwitch in user space with a database and a run directory of its own, and hosts on it: namespaces; and that of
+-- a node.
+local crash <const> = require "support.crash"
 local tap <const> = require "tap"
 
 local M = {}
@@ -81,5 +83,30 @@ function M.start()
   self.vswitchd = daemon(dir, "ovs-vswitchd", self.database, "--unixctl=" .. dir .. "/v.ctl", table.unpack(QUIET))
   return self
 end
+
+-- A node's own.
+local Node = setmetatable({}, { __index = Ovs })
+Node.__index = Node
+
+--- The Open vSwitch of a node, by its run directory.
+function M.of(run_dir)
+  local dir = run_dir .. "/ovs"
+  return setmetatable({ dir = dir, database = "unix:" .. dir .. "/db.sock", run_dir = run_dir }, Node)
+end
+
+--- What `ovs-vsctl ...` writes, without the last line feed.
+function Node:vsctl(...) return (Ovs.vsctl(self, ...):gsub("\n$", "")) end
+
+local function lines(text)
+  local list = {}
+  for line in text:gmatch "[^\n]+" do list[#list + 1] = line end
+  return list
+end
+
+function Node:bridges() return lines(self:vsctl "list-br") end
+function Node:ports(bridge) return lines(self:vsctl("list-ports", bridge)) end
+
+--- Process id of the "database" or the "daemon", or nil.
+function Node:pid(what) return crash.service(self.run_dir, "vswitch." .. what) end
 
 return M

@@ -1,0 +1,136 @@
+-- A software-defined network: a control network, which is an `ip` network of its own, and a data network on Open
+-- vSwitch, whose switches on all nodes obey one controller in the network's namespace on its home. A switch connects to
+-- a Unix socket, and a relay in the network's namespace on its node carries that over the control network: so the
+-- addresses of controllers are as private as those of endpoints.
+
+-- Controllers by name, as programs; ${address} and ${port} are where they listen.
+local PROGRAMS <const> = {
+  ["built-in"] = { "${exe}", "${scripts}/learning-switch.lua", "${address}:${port}" },
+  ["ovs-testcontroller"] = { "ovs-testcontroller", "ptcp:${port}:${address}", "--unixctl=none", "--no-chdir",
+    "-vconsole:warn", "-vsyslog:off", "-vfile:off" },
+}
+
+-- A controller that somebody else runs.
+local function is_address(controller)
+  return type(controller) == "string" and controller:find "^%l+:.+:%d+$" ~= nil
+end
+
+local function controller_problem(controller)
+  if is_address(controller) then
+    local scheme = controller:match "^%l+"
+    return scheme ~= "tcp" and scheme ~= "ssl" and "option 'controller': an address begins with \"tcp:\" or \"ssl:\""
+      or nil
+  end
+  if type(controller) == "table" and #controller > 0 then
+    for _, word in ipairs(controller) do
+      if type(word) ~= "string" then return "option 'controller': the words of a command are strings" end
+    end
+  elseif not PROGRAMS[controller] then
+    return "option 'controller': \"built-in\", \"ovs-testcontroller\", a command as a list of words, or an address " ..
+      "as \"tcp:192.0.2.7:6653\" is expected"
+  end
+end
+
+-- A command with the address and port at which it is to listen.
+local function command(net, address)
+  local fill <const> = { address = address, port = ("%d"):format(net.controller_port) }
+  local argv = {}
+  for i, word in ipairs(PROGRAMS[net.controller] or net.controller) do argv[i] = word:gsub("%${(%l+)}", fill) end
+  return argv
+end
+
+-- The network's namespace on this node, with its address in the control network: the controller's on the home, which
+-- moves with it.
+local function station(need, net, control, address)
+  if net.node == net.home then
+    local nic = control:endpoint { name = "controller", address = address, mac = net.own_mac }
+    need.announcement { link = nic.link, mac = net.own_mac }
+    return nic
+  end
+  local own = cidr.host(net.control, net.node_number + 1)
+  local problem = cidr.unusable(net.control, own)
+  if problem then
+    error(("option 'control': a larger range is needed: node %s is number %d, and %s %s"):format(net.node,
+      net.node_number, own, problem))
+  end
+  local nic = control:endpoint { name = "relay", address = own }
+  need.neighbour { link = nic.link, address = address, mac = net.own_mac }   -- also where the home has moved
+  return nic
+end
+
+-- Controller and relays, in the order in which each finds what it needs.
+-- @return where the switch of this node finds its controller
+local function control_plane(need, net, switch)
+  local control = need.network { archetype = "ip", name = "control", port = "control", subnet = net.control }
+  local address = cidr.gateway(net.control)
+  local nic = station(need, net, control, address)
+  if net.node == net.home then
+    local ours <const> = net.controller == "built-in"   -- its files may be root's alone
+    need.service { name = "controller", netns = nic.netns, argv = command(net, address),
+      user = not ours and net.controller_user or nil, capabilities = ours and {} or nil, after = { nic.link } }
+  end
+  local socket <const> = ("${ovs}/%s.relay"):format((net.path:gsub("/", "+")))
+  need.service { name = "relay", netns = nic.netns, capabilities = {}, ready = socket, after = { switch, nic.link },
+    argv = { "${exe}", "-e", ("require 'nerv.relay' (%q, %q, %d)"):format(socket, address, net.controller_port) } }
+  return "unix:" .. socket
+end
+
+-- Both families alike: the range and the endpoint's address.
+local function addresses(net, ep)
+  local list = {}
+  if net.subnet then list[1] = ep.address .. "/" .. cidr.prefix(net.subnet) end
+  if net.subnet6 then list[#list + 1] = ep.address6 .. "/" .. cidr.prefix(net.subnet6) end
+  return list
+end
+
+return archetype {
+  name = "sdn",
+  summary = "software-defined network: Open vSwitch on every node, obeying one OpenFlow controller",
+  uses = { "ip", "ovs" },
+  ports = { "control", "data" },
+
+  network = {
+    controller = { type = "any", default = "built-in", doc = "\"built-in\" or \"ovs-testcontroller\", which learn; " ..
+      "a command as a list of words, in which ${address} and ${port} are where it is to listen; or the address of " ..
+      "one that runs elsewhere, which each node reaches by itself: \"tcp:192.0.2.7:6653\", \"ssl:...\" with the " ..
+      "certificates of the node's `tls` directory" },
+    controller_port = { type = "integer", default = 6653, doc = "TCP port of the controller in its namespace" },
+    controller_user = { type = "user", default = "nobody", doc = "who a controller that is not built in runs as" },
+    fail_mode = { type = "choice", choices = { "secure", "standalone" }, default = "secure",
+      doc = "without a controller: secure forwards nothing new, standalone switches by itself" },
+    probe = { type = "duration", default = 5,
+      doc = "silence after which a controller is asked whether it lives; it has failed after three times that" },
+    control = { type = "cidr4", default = "192.168.255.0/24",
+      doc = "addresses of the control network, which nobody else sees; the controller has the first" },
+    mtu = { type = "mtu", default = 1500, doc = "largest payload of a frame, in bytes" },
+    subnet = { type = "cidr4", doc = "IPv4 range of the endpoints' addresses; by default they have none" },
+    subnet6 = { type = "cidr6", doc = "IPv6 range of the endpoints' addresses" },
+  },
+  endpoint = {
+    address = { type = "address4", allocate = "subnet", doc = "fixed IPv4 address; by default the next free one" },
+    address6 = { type = "address6", allocate = "subnet6", doc = "fixed IPv6 address; by default the next free one" },
+  },
+
+  check = function(net)
+    if net.controller_port < 1 or net.controller_port > 65535 then return "option 'controller_port': 1 to 65535" end
+    return controller_problem(net.controller)
+  end,
+
+  on_network = function(need, net)
+    local data = need.network { archetype = "ovs", name = "data", port = "data", mtu = net.mtu }
+    local switch = data.made.bridge
+    local target = is_address(net.controller) and net.controller or control_plane(need, net, switch)
+    need.controller { bridge = switch, targets = { target }, fail_mode = net.fail_mode, probe = net.probe }
+    return { data = data }
+  end,
+
+  on_endpoint = function(need, net, ep)
+    local own = addresses(net, ep)
+    local nic = net.made.data:endpoint { loopback = #own > 0, ipv6 = net.subnet6 ~= nil }
+    if not nic.link then return nic end   -- its guest gives itself the address
+    for _, address in ipairs(own) do
+      need.address { link = nic.link, address = address, after = { nic.ipv6 or nil } }
+    end
+    return nic
+  end,
+}

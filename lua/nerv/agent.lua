@@ -101,20 +101,33 @@ local function enter(agent)
   return join(agent, "active")
 end
 
--- A node that was found stale missed Changes meanwhile; it may have slept and not know it yet. One that was forgotten
--- joins anew, with nothing that was its own. One that could not adopt what is there tries again.
+-- Renews this node's row. A node that was found stale missed Changes meanwhile; it may have slept and not know it yet.
+-- One that was forgotten joins anew, with nothing that was its own. One that could not adopt what is there tries again.
+-- @return whether the database has it
+local function renew(agent)
+  local row = agent.state:node(agent.name)
+  if not row then
+    local joined = agent.state.db:connected() and join(agent, "joining")
+    return joined and enter(agent)
+  end
+  local results = agent.state:transact { { op = "update", table = "Node",
+    where = { { "_uuid", "==", row._uuid }, { "state", "==", "active" } }, row = { seen = row.seen + 1 } } }
+  if results and (results[1].count == 0 or not agent.adopted) and agent.state:node(agent.name) then enter(agent) end
+  return results
+end
+
+-- In time, and at once when somebody changed what the row says of this node.
 local function heartbeat(agent)
-  local results = true
+  local watch <close> = agent.state.db:watch { "Node" }
+  local due = runtime.now() + HEARTBEAT
   while not agent.closing do
-    task.sleep(results and HEARTBEAT or HEARTBEAT_AGAIN)
-    agent.node.supervisor:rotate()
+    local _, _, code = watch:all(math.max(0, due - runtime.now()))
+    if code == "closed" then return end
     local row = agent.state:node(agent.name)
-    results = row and agent.state:transact { { op = "update", table = "Node",
-      where = { { "_uuid", "==", row._uuid }, { "state", "==", "active" } }, row = { seen = row.seen + 1 } } }
-    if results and (results[1].count == 0 or not agent.adopted) and agent.state:node(agent.name) then
-      enter(agent)
-    elseif not row and agent.state.db:connected() and join(agent, "joining") then
-      enter(agent)
+    if runtime.now() >= due or not row or row.state ~= "active" then
+      local good = renew(agent)
+      due = runtime.now() + (good and HEARTBEAT or HEARTBEAT_AGAIN)
+      agent.node.supervisor:rotate()
     end
   end
 end

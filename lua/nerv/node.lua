@@ -3,6 +3,7 @@ local api <const> = require "nerv.api"
 local registry <const> = require "nerv.registry"
 local capture <const> = require "nerv.capture"
 local change <const> = require "nerv.change"
+local draft <const> = require "nerv.draft"
 local execute <const> = require "nerv.execute"
 local json <const> = require "nerv.json"
 local lab <const> = require "nerv.lab"
@@ -72,8 +73,9 @@ function methods:update(changes)
     local merged = state_module.number_egress(options.join(former, changes))
     return { text = "update node " .. self.name, nodes = { self.name },
       objects = { { table = "Node", owner = self.name, verb = "update", before = { options = row.options } } },
-      operations = { { op = "update", table = "Node", where = state_module.only(row),
-        row = { options = json.encode(merged), change = ovsdb.named "change" } } } }
+      operations = { draft.unchanged("Node", row, { "options", "change" }),
+        { op = "update", table = "Node", where = state_module.only(row),
+          row = { options = json.encode(merged), change = ovsdb.named "change" } } } }
   end)
   return self
 end
@@ -99,11 +101,12 @@ function M.forget(name)
   local row = state:node(name)
   if not row then registry.fail(("there is no node '%s'"):format(name)) end
   if row.state == "active" then registry.fail(("node %s is active: it cannot be forgotten"):format(name)) end
-  local operations = { { op = "delete", table = "Node", where = state_module.only(row) },
+  local operations = { draft.unchanged("Node", row, { "state" }),
+    { op = "delete", table = "Node", where = state_module.only(row) },
     { op = "delete", table = "Endpoint", where = { { "node", "==", name } } },
     { op = "delete", table = "Status", where = { { "node", "==", name } } } }
-  local good, message = state:transact(operations)
-  if not good then registry.fail("node.forget: " .. message) end
+  local good, message, code = state:transact(operations)
+  if not good then registry.fail("node.forget: " .. (code == "timed out" and "changed meanwhile" or message)) end
   return true
 end
 
@@ -132,6 +135,7 @@ return api.module("node", "the machines that run NERV", M, {
   list = { text = "returns all nodes, by name",
     example = "for _, n in ipairs(node.list()) do print(n.name, n.state) end" },
   here = { text = "returns the node of this shell", returns = "node", example = "print(node.here().run_dir)" },
-  forget = { text = "removes what is known of a node that is gone for good, its endpoints too; returns true",
+  forget = { text = "removes what is known of a node that is gone for good, its endpoints and egress ports too; "
+    .. "returns true",
     args = { NAME }, example = 'print(pcall(node.forget, lab.here()))  -- it is active' },
 })

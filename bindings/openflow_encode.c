@@ -44,10 +44,11 @@ static void put_flags(struct ofp_writer *w, const struct ofp_path *path, const s
 static void put_bytes(struct ofp_writer *w, const struct ofp_path *path, size_t most, size_t room)
 {
 	size_t n;
-	const char *bytes = lua_tolstring(w->L, -1, &n);
+	const char *bytes;
 
 	if (lua_type(w->L, -1) != LUA_TSTRING)
 		ofp_misuse(w, path, "a string is expected, not '%.60s'", luaL_tolstring(w->L, -1, NULL));
+	bytes = lua_tolstring(w->L, -1, &n);
 	if (n > most)
 		ofp_misuse(w, path, "%zu bytes are more than the %zu that there is room for", n, most);
 	memcpy(ofp_room(w, room ? room : n), bytes, n);
@@ -67,15 +68,11 @@ static void put_error_code(struct ofp_writer *w, const struct ofp_path *path, in
 {
 	const struct ofp_error_type *e = ofp_errors;
 	struct ofp_path code = { path->up, "code", 0 };
-	const char *name = lua_tostring(w->L, -1);
+	const char *name = lua_type(w->L, -1) == LUA_TSTRING ? lua_tostring(w->L, -1) : NULL;
 	uint64_t type;
 
-	if (lua_type(w->L, -1) == LUA_TSTRING)
-		while (e->name && strcmp(e->name, name) != 0)
-			e++;
-	else
-		while (e->name && e->type != (uint64_t)lua_tointeger(w->L, -1))
-			e++;
+	while (e->name && (name ? strcmp(e->name, name) != 0 : e->type != (uint64_t)lua_tointeger(w->L, -1)))
+		e++;
 	type = e->name ? e->type : ofp_check_number(w, path, 16, NULL);
 	ofp_put(w, 2, type);
 	lua_getfield(w->L, idx, "code");

@@ -31,6 +31,7 @@ struct oxm_field {
 	uint8_t bits;
 	bool maskable;
 	struct oxm_need need;
+	uint8_t bytes;	/* on the wire; 0: as few as hold the bits */
 };
 
 /* By number. */
@@ -41,7 +42,7 @@ int oxm_field_named(const char *name);
 
 static inline size_t oxm_size(const struct oxm_field *f)
 {
-	return (f->bits + 7u) / 8;
+	return f->bytes ? f->bytes : (f->bits + 7u) / 8;
 }
 
 #endif

@@ -117,15 +117,14 @@ static void check_text(struct ofp_writer *w, const struct ofp_path *path, const 
 static void check_mask(struct ofp_writer *w, const struct ofp_path *path, const struct oxm_field *f, struct value *v)
 {
 	size_t size = oxm_size(f);
-	uint8_t top = f->bits % 8 ? (uint8_t)((1u << f->bits % 8) - 1) : 0xff;
-	bool all = v->mask[0] == top;
+	uint8_t whole[16] = { 0 };
 
-	for (size_t i = 0; i < size; i++) {
+	for (size_t i = 0; i < size; i++)
 		if (v->bytes[i] & ~v->mask[i])
 			ofp_misuse(w, path, "'%s' has bits that its mask leaves out", lua_tostring(w->L, -1));
-		all = all && (i == 0 || v->mask[i] == 0xff);
-	}
-	if (all)
+	for (unsigned int i = 0; i < f->bits; i++)
+		whole[size - 1 - i / 8] |= (uint8_t)(1u << i % 8);
+	if (!memcmp(v->mask, whole, size))
 		v->masked = false;
 }
 

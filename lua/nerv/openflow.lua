@@ -36,13 +36,14 @@ end
 
 -- Hello, features, ports: returns a datapath, or nil and why there is none.
 local function shake_hands(channel)
+  local name <const> = channel:info().name
   channel:send("hello", { versions = { VERSION } })
   local hello, message = channel:take()
   if not hello then return nil, message end
   local good, problem = speaks(hello)
   if not good then
     channel:send("error", { type = "hello_failed", code = "incompatible", data = "OpenFlow 1.3 is expected" })
-    return nil, problem
+    return nil, name .. ": " .. problem
   end
   local features, ports
   features, message = channel:call("features_request", nil, HANDSHAKE_LIMIT)
@@ -64,10 +65,10 @@ local function serve(self, connection)
     local former = self.switches[dp.id]
     if former and dp.features.auxiliary_id == 0 then former:close("the switch has connected again") end
     self.switches[dp.id] = dp
-    datapath.run(dp, self.on_switch)
+    datapath.run(dp, self.on_switch, self.log)
     if self.switches[dp.id] == dp then self.switches[dp.id] = nil end
-  elseif self.listener then
-    io.stderr:write(("openflow: %s: %s\n"):format(channel:info().name, message))
+  elseif not self.closed then
+    self.log(("openflow: %s"):format(message))
   end
   self.channels[channel] = nil
 end
@@ -86,16 +87,18 @@ local function accept_all(self)
       task.spawn(function()
         local secure, problem = secured(self, connection)
         if secure then return serve(self, secure) end
-        io.stderr:write(("openflow: %s\n"):format(problem))
+        self.log("openflow: " .. problem)
       end)
     elseif code == "closed" then
       return
     else
-      io.stderr:write(("openflow: %s\n"):format(message))
+      self.log("openflow: " .. message)
       tools.sleep(0.1)
     end
   end
 end
+
+local function to_stderr(text) io.stderr:write(text, "\n") end
 
 local function one_place(what, options)
   if (options.path == nil) == (options.port == nil) then registry.fail(what .. ": give either path or port") end
@@ -108,7 +111,7 @@ function M.listen(options)
   if not listener then return nil, message, code end
   local self = setmetatable({ listener = listener, where = options.path or ("%s:%d"):format(options.address,
     listener:port()), on_switch = options.on_switch, keepalive = options.keepalive, queue = options.queue,
-    tls = options.tls, switches = {}, channels = {} }, Controller)
+    tls = options.tls, log = options.log or to_stderr, switches = {}, channels = {} }, Controller)
   self.task = task.spawn(accept_all, self)
   return self
 end
@@ -119,8 +122,8 @@ function M.connect(options)
     port = options.port, timeout = HANDSHAKE_LIMIT }
   if not connection then return nil, message, code end
   local self = setmetatable({ where = options.path or ("%s:%d"):format(options.address, options.port),
-    on_switch = options.on_switch, keepalive = options.keepalive, queue = options.queue, switches = {},
-    channels = {} }, Controller)
+    on_switch = options.on_switch, keepalive = options.keepalive, queue = options.queue,
+    log = options.log or to_stderr, switches = {}, channels = {} }, Controller)
   self.task = task.spawn(serve, self, connection)
   return self
 end
@@ -133,7 +136,7 @@ function Controller:port() return self.listener and self.listener:port() end
 
 function Controller:close()
   local listener <const> = self.listener
-  self.listener = nil
+  self.listener, self.closed = nil, true
   if listener then listener:close() end
   for channel in pairs(self.channels) do channel:close() end
 end
@@ -147,6 +150,8 @@ local COMMON <const> = {
   on_switch = { type = "function", required = true, doc = "called with each switch that is ready; it may wait" },
   keepalive = { type = "seconds", default = 5,
     doc = "a switch is asked after such a silence whether it is there, and given up after as long again; 0: never" },
+  log = { type = "function", doc = "called with a line when a connection fails or a handler raises; by default it goes "
+    .. "to standard error" },
   queue = { type = "integer", default = 512 * 1024,
     doc = "bytes of a switch's messages that may wait for handlers before it is held back" },
 }

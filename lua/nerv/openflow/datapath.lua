@@ -45,16 +45,16 @@ function Datapath:on(event, f)
   return self
 end
 
-local function trace(problem)
-  return problem == "canceled" and problem or debug.traceback(tostring(problem), 2)
-end
+local function is_cancelled(problem) return tostring(problem):find "canceled$" end
+
+local function trace(problem) return is_cancelled(problem) and problem or debug.traceback(tostring(problem), 2) end
 
 -- What a handler raises is told, and nobody else suffers.
 local function call(self, name, handler, value)
   local good, message = xpcall(handler, trace, value)
   if good then return end
-  if message == "canceled" then error(message, 0) end
-  io.stderr:write(("openflow: switch %s: %s: %s\n"):format(self.id, name, message))
+  if is_cancelled(message) then error(message, 0) end
+  self.log(("openflow: switch %s: %s: %s"):format(self.id, name, message))
 end
 
 local function handle(self, event, value)
@@ -68,8 +68,9 @@ local function port_changed(self, event)
 end
 
 --- Calls `on_switch`, then takes the switch's events until it is gone; returns why.
-function M.run(self, on_switch)
+function M.run(self, on_switch, log)
   local channel <const> = self.channel
+  self.log = log
   call(self, "on_switch", on_switch, self)
   while true do
     local event, reason = channel:take()

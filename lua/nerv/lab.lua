@@ -35,7 +35,7 @@ end
 local function start_agent(state_dir)
   file.mkdir(state_dir, { parents = true, mode = 448 })
   local argv = { paths.exe(), "--agent", "--lab", "--state", state_dir }
-  for _, name in ipairs { "db", "node" } do
+  for _, name in ipairs { "db", "node", "config" } do
     if context.options[name] then
       argv[#argv + 1] = "--" .. name
       argv[#argv + 1] = context.options[name]

@@ -20,7 +20,7 @@ expect(link.add { kind = "veth", name = "ext0", up = true, peer = { name = "eth0
 expect(link.set { name = "eth0", netns = "f1", up = true })
 expect(netns.add { path = "f2" })
 local net <const> = network.create { name = "blue", archetype = "ovs" }
-net:endpoint { { name = "a", loopback = true }, { name = "b" }, { name = "v", kind = "veth", netns = "f2" }, { name = "t", kind = "tap" },
+net:endpoint { { name = "a", loopback = true }, { name = "b" }, { name = "v", kind = "veth", netns = "f2", rate = "80mbit" }, { name = "t", kind = "tap" },
   { name = "l", kind = "link", interface = "ext0" } }
 local a <const>, b <const> = net:get "a", net:get "b"
 local machine <const> = assert(guest.start { name = "vmo", tap = net:get("t").interface, mac = net:get("t").mac, address = "10.0.0.4/24" })

@@ -24,7 +24,7 @@ local M = {}
 -- Where Debian's packages have the schema and the system's daemons their sockets.
 local SCHEMA <const> = "/usr/share/openvswitch/vswitch.ovsschema"
 local SYSTEM_DIR <const> = "/run/openvswitch"
-local TABLES <const> = { "Open_vSwitch", "Bridge", "Port", "Interface", "Controller" }
+local TABLES <const> = { "Open_vSwitch", "Bridge", "Port", "Interface", "Controller", "QoS" }
 -- Seconds that the daemons get to do what the database says, and to be there again when they died.
 local LIMIT <const> = 30
 -- Seconds that a daemon which was killed may take to be gone.
@@ -202,6 +202,37 @@ local function start_own(self)
   return true
 end
 
+-- What ports have so that the daemon leaves the shaping of their interfaces alone: it would take it away. The row is
+-- nobody's part, so it has an owner of its own.
+local HANDS_OFF <const>, QOS_OWNER <const> = "linux-noop", "qos"
+
+--- The row of table QoS that ports of ours refer to.
+function Vswitch:hands_off()
+  for _, row in pairs(self:rows "QoS") do
+    if self:owner_of(row) == QOS_OWNER then return row._uuid end
+  end
+end
+
+local function make_hands_off(self)
+  if self:hands_off() then return true end
+  return self:apply { { op = "insert", table = "QoS", row = { type = HANDS_OFF,
+    external_ids = self:mark(QOS_OWNER) } } }
+end
+
+-- Takes what is ours out of a system's database: bridges, with all that is theirs, and what ports refer to.
+local function leave_system(self)
+  local gone = {}
+  for _, row in pairs(self:connect() and self:rows "Bridge" or {}) do
+    if self:owner_of(row) then gone[#gone + 1] = row._uuid end
+  end
+  if #gone > 0 then
+    self:apply { { op = "mutate", table = "Open_vSwitch", where = { { "_uuid", "==", self:root()._uuid } },
+      mutations = { { "bridges", "delete", gone } } } }
+  end
+  local qos = self.db and self:hands_off()   -- once no port refers to it
+  if qos then self:apply { { op = "delete", table = "QoS", where = { { "_uuid", "==", qos } } } } end
+end
+
 --- Starts the daemons, or takes them over that run.
 -- @return true, or nil, message, code
 function Vswitch:start()
@@ -209,6 +240,7 @@ function Vswitch:start()
   if self.system then good, message, code = self:connect() else good, message, code = start_own(self) end
   if good then good, message, code = file.mkdir(self.sockets, { parents = true, mode = 488 }) end
   if good then good, message, code = self:apply {} end
+  if good then good, message, code = make_hands_off(self) end
   if not good then return nil, message, code end
   return true
 end
@@ -228,6 +260,7 @@ end
 
 --- Ends our own daemons; leaves the system's.
 function Vswitch:stop()
+  if self.system then leave_system(self) end
   if self.db then self.db:close() end
   self.db, self.by = nil, nil
   for i = #SERVICES, 1, -1 do
@@ -247,14 +280,7 @@ function M.clean(id, run_dir)
   local sockets = SYSTEM_DIR .. "/nerv-" .. id
   if not file.stat(sockets) then return end
   local system = setmetatable({ dir = SYSTEM_DIR, node = { instance = id } }, Vswitch)
-  local gone = {}
-  for _, row in pairs(system:connect() and system:rows "Bridge" or {}) do
-    if system:owner_of(row) then gone[#gone + 1] = row._uuid end
-  end
-  if #gone > 0 then
-    system:apply { { op = "mutate", table = "Open_vSwitch", where = { { "_uuid", "==", system:root()._uuid } },
-      mutations = { { "bridges", "delete", gone } } } }
-  end
+  leave_system(system)
   if system.db then system.db:close() end
   file.remove_tree(sockets)
 end
@@ -279,14 +305,13 @@ local function followed(self, watch, number)
   return nil, ("ovs-vswitchd has not done within %d s what the database says"):format(LIMIT), "timeout"
 end
 
---- Runs a transaction and waits until the daemon has followed it.
--- @return the results; or nil, message, code
-function Vswitch:apply(operations)
+--- Runs a transaction that the daemon is to follow.
+-- @return the results, the number of the configuration; or nil, message, code
+function Vswitch:commit(operations)
   local good, message, code = self:connect()
   if not good then return nil, message, code end
   local root = self:root()
   if not root then return nil, "Open vSwitch has no configuration yet", "ENOENT" end
-  local watch <close> = self.db:watch { "Open_vSwitch" }
   local all = table.move(operations, 1, #operations, 1, {})
   local only = { { "_uuid", "==", root._uuid } }
   all[#all + 1] = { op = "mutate", table = "Open_vSwitch", where = only, mutations = { { "next_cfg", "+=", 1 } } }
@@ -294,7 +319,18 @@ function Vswitch:apply(operations)
   local results
   results, message, code = self.db:transact(all)
   if not results then return nil, message, code end
-  good, message, code = followed(self, watch, results[#all].rows[1].next_cfg)
+  return results, results[#all].rows[1].next_cfg
+end
+
+--- The same, and waits until it has.
+function Vswitch:apply(operations)
+  local good, message, code = self:connect()
+  if not good then return nil, message, code end
+  local watch <close> = self.db:watch { "Open_vSwitch" }
+  local results, number
+  results, number, code = self:commit(operations)
+  if not results then return nil, number, code end
+  good, message, code = followed(self, watch, number)
   if not good then return nil, message, code end
   return results
 end

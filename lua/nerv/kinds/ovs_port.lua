@@ -115,14 +115,15 @@ local function put(list, node)
     end
     if port then
       operations[#operations + 1] = { op = "update", table = "Port", where = { { "_uuid", "==", port._uuid } },
-        row = { external_ids = node.vswitch:mark(p.id) } }
+        row = { external_ids = node.vswitch:mark(p.id), qos = node.vswitch:hands_off() } }
       if former and former.name ~= bridge then ports:add(former.name, "delete", port._uuid) end
       if not former or former.name ~= bridge then ports:add(bridge, "insert", port._uuid) end
     else
       local interface, new = "interface" .. i, "port" .. i
       operations[#operations + 1] = { op = "insert", table = "Interface", uuid_name = interface, row = { name = name } }
       operations[#operations + 1] = { op = "insert", table = "Port", uuid_name = new, row = { name = name,
-        interfaces = { ovsdb.named(interface) }, external_ids = node.vswitch:mark(p.id) } }
+        interfaces = { ovsdb.named(interface) }, external_ids = node.vswitch:mark(p.id),
+        qos = node.vswitch:hands_off() } }
       ports:add(bridge, "insert", ovsdb.named(new))
     end
   end
@@ -142,13 +143,15 @@ end
 
 M.change = put
 
--- What becomes of the link is another need's business: it may live on.
+-- What becomes of the link is another need's business: it may live on. Frames go on with the next bridge as soon as it
+-- is a port there, which in the kernel can only be when the datapath has let it go.
 function M.remove(list, node)
   local names = {}
   for i, action in ipairs(list) do names[i] = ifname(action.need.p, node) end
   local operations = delete_operations(names, node)
   local good, message, code = true, nil, nil
-  if #operations > 0 then good, message, code = node.vswitch:apply(operations) end
+  local run <const> = node.vswitch:in_user_space() and node.vswitch.commit or node.vswitch.apply
+  if #operations > 0 then good, message, code = run(node.vswitch, operations) end
   if not good then return nil, message, code, 1 end
   return #operations == 0 or set_checksum(list, node, true)
 end

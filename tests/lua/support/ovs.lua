@@ -72,8 +72,9 @@ function Ovs:__close()
 end
 
 --- Starts it; `local ovs <close> = ...`. `dir` holds its sockets: an OpenFlow listener must lie there.
-function M.start()
-  local dir = file.temp_dir "ovs-"
+-- @tparam[opt] string dir by default a new one
+function M.start(dir)
+  dir = dir or file.temp_dir "ovs-"
   run(dir, "ovsdb-tool", "create", dir .. "/conf.db", "/usr/share/openvswitch/vswitch.ovsschema")
   local self = setmetatable({ dir = dir, database = "unix:" .. dir .. "/db.sock", hosts = {} }, Ovs)
   self.server = daemon(dir, "ovsdb-server", "--remote=punix:" .. dir .. "/db.sock", "--unixctl=" .. dir .. "/db.ctl",

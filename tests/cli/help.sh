@@ -58,9 +58,9 @@ topic '"programs"' 'iperf3.* ping'
 topic 'spawn(function() end)' '^task .*: task, ' '  task:wait\(\) '
 run -e 'x = stream.pair() help "x"'
 like "a variable's name means the object" out '^stream .*: stream, '
-run -e 'help "ifconfig"' -c 'help ip'
+run -e 'help "zzyzx"' -c 'help ip'
 exits 1 "what nothing is near to"
-like "it says where to look" err "^nervsh: -e:1: help: nothing is known of 'ifconfig'; help\(\) lists what there is$"
+like "it says where to look" err "^nervsh: -e:1: help: nothing is known of 'zzyzx'; help\(\) lists what there is$"
 while read -r word near; do
 	run -e "help '$word'"
 	like "'$word' is near to $near" err "nothing is known of '$word'; did you mean '$near'"

@@ -164,10 +164,8 @@ static void push_items(lua_State *L, const struct ofp_layout *l)
 	}
 }
 
-/* What there is of one kind: name -> { text, items }. */
-static int l_describe(lua_State *L)
+static void push_messages(lua_State *L)
 {
-	lua_newtable(L);
 	lua_newtable(L);
 	for (int i = 0; i < OFP_TYPES; i++) {
 		if (!ofp_messages[i])
@@ -178,7 +176,10 @@ static int l_describe(lua_State *L)
 		lua_setfield(L, -2, "items");
 		lua_setfield(L, -2, ofp_messages[i]->name);
 	}
-	lua_setfield(L, -2, "messages");
+}
+
+static void push_statistics(lua_State *L)
+{
 	lua_newtable(L);
 	for (const struct ofp_multipart *m = ofp_multiparts; m->name; m++) {
 		lua_newtable(L);
@@ -190,11 +191,18 @@ static int l_describe(lua_State *L)
 		lua_setfield(L, -2, "list");
 		lua_setfield(L, -2, m->name);
 	}
+}
+
+static int l_describe(lua_State *L)
+{
+	lua_createtable(L, 0, 3);
+	push_messages(L);
+	lua_setfield(L, -2, "messages");
+	push_statistics(L);
 	lua_setfield(L, -2, "statistics");
 	lua_newtable(L);
-	for (const struct ofp_layout *const *a = ofp_actions; *a; a++) {
+	for (const struct ofp_layout *const *a = ofp_actions; *a; a++)
 		set_string(L, (*a)->name, (*a)->items->text);
-	}
 	lua_setfield(L, -2, "actions");
 	return 1;
 }

@@ -137,64 +137,81 @@ static bool push_item(lua_State *L, struct ofp_reader *r, const struct ofp_item 
 	return true;
 }
 
-/* A list of `span` bytes. */
-static bool push_spanned(lua_State *L, struct ofp_reader *r, const struct ofp_item *i, size_t span)
-{
-	struct ofp_reader part = { r->at, r->at + span, NULL };
+/* A structure that is being read. */
+struct structure {
+	struct ofp_reader own;	/* ends where the structure does */
+	const uint8_t *start, *end;	/* of what holds it */
+	size_t span;
+	bool spanned;		/* the next list is `span` bytes long */
+	bool ended;		/* it has said where it ends */
+};
 
-	r->at += span;
-	return push_item(L, &part, i) || ofp_fault(r, part.fault);
+/* The length of the structure, or of its next list. */
+static bool read_length(struct structure *s, enum ofp_kind kind)
+{
+	size_t length = (size_t)ofp_get(s->own.at, 2);
+
+	s->own.at += 2;
+	if (kind == OFP_SPAN) {
+		s->span = length;
+		s->spanned = true;
+		return true;
+	}
+	if (length < (size_t)(s->own.at - s->start) || length > (size_t)(s->end - s->start))
+		return ofp_fault(&s->own, "a structure whose length does not fit");
+	s->own.end = s->start + length;
+	return s->ended = true;
+}
+
+static bool read_value(lua_State *L, struct structure *s, const struct ofp_item *i)
+{
+	struct ofp_reader part = s->own;
+
+	if (!s->spanned || (i->kind != OFP_VARIANTS && i->kind != OFP_LIST)) {
+		if (!push_item(L, &s->own, i))
+			return false;
+	} else {
+		if (s->span > ofp_left(&s->own))
+			return ofp_fault(&s->own, "a list whose length does not fit");
+		part.end = part.at + s->span;
+		s->own.at = part.end;
+		s->spanned = false;
+		if (!push_item(L, &part, i))
+			return ofp_fault(&s->own, part.fault);
+	}
+	lua_setfield(L, -2, i->name);
+	return true;
+}
+
+static bool read_item(lua_State *L, struct structure *s, const struct ofp_item *i)
+{
+	size_t size = item_size(i);
+
+	if (ofp_left(&s->own) < size)
+		return ofp_fault(&s->own, cut);
+	switch (i->kind) {
+	case OFP_PAD:
+		s->own.at += size;
+		return true;
+	case OFP_LENGTH:
+	case OFP_SPAN:
+		return read_length(s, i->kind);
+	case OFP_INSTRUCTIONS:
+		return ofp_decode_instructions(L, &s->own);
+	default:
+		return read_value(L, s, i);
+	}
 }
 
 bool ofp_decode_items(lua_State *L, struct ofp_reader *r, const struct ofp_layout *l)
 {
-	struct ofp_reader own = { r->at, r->end, NULL };
-	const uint8_t *start = r->at;
-	bool spanned = false, ended = false, good;
-	size_t span = 0, length;
+	struct structure s = { .own = { r->at, r->end, NULL }, .start = r->at, .end = r->end };
 
 	luaL_checkstack(L, 8, "openflow");
-	for (const struct ofp_item *i = l->items; !ofp_ends(i); i++) {
-		size_t size = item_size(i);
-
-		if (ofp_left(&own) < size)
-			return ofp_fault(r, cut);
-		if (i->kind == OFP_PAD) {
-			own.at += size;
-			continue;
-		}
-		if (i->kind == OFP_LENGTH) {
-			length = (size_t)ofp_get(own.at, 2);
-			own.at += 2;
-			if (length < (size_t)(own.at - start) || length > (size_t)(r->end - start))
-				return ofp_fault(r, "a structure whose length does not fit");
-			own.end = start + length;
-			ended = true;
-			continue;
-		}
-		if (i->kind == OFP_SPAN) {
-			span = (size_t)ofp_get(own.at, 2);
-			own.at += 2;
-			spanned = true;
-			continue;
-		}
-		if (i->kind == OFP_INSTRUCTIONS) {
-			if (!ofp_decode_instructions(L, &own))
-				return ofp_fault(r, own.fault);
-			continue;
-		}
-		if (spanned && (i->kind == OFP_VARIANTS || i->kind == OFP_LIST)) {
-			if (span > ofp_left(&own))
-				return ofp_fault(r, "a list whose length does not fit");
-			good = push_spanned(L, &own, i, span);
-		} else {
-			good = push_item(L, &own, i);
-		}
-		if (!good)
-			return ofp_fault(r, own.fault);
-		lua_setfield(L, -2, i->name);
-	}
-	r->at = ended ? own.end : own.at;
+	for (const struct ofp_item *i = l->items; !ofp_ends(i); i++)
+		if (!read_item(L, &s, i))
+			return ofp_fault(r, s.own.fault);
+	r->at = s.ended ? s.own.end : s.own.at;
 	return true;
 }
 

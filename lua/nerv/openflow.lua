@@ -59,12 +59,15 @@ local function serve(self, connection)
   local channel <close> = codec.channel(connection)
   self.channels[channel] = true
   channel:queue(self.queue)
-  local dp, message = tools.timeout(HANDSHAKE_LIMIT, shake_hands, channel)
+  local dp, message, code = tools.timeout(HANDSHAKE_LIMIT, shake_hands, channel)
+  if code == "timeout" then message = channel:info().name .. ": " .. message end
   if dp then
     channel:keepalive(self.keepalive)
-    local former = self.switches[dp.id]
-    if former and dp.features.auxiliary_id == 0 then former:close("the switch has connected again") end
-    self.switches[dp.id] = dp
+    if dp.features.auxiliary_id == 0 then
+      local former = self.switches[dp.id]
+      if former then former:close "the switch has connected again" end
+      self.switches[dp.id] = dp
+    end
     datapath.run(dp, self.on_switch, self.log)
     if self.switches[dp.id] == dp then self.switches[dp.id] = nil end
   elseif not self.closed then

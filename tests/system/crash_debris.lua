@@ -8,11 +8,18 @@ local OURS <const> = 0x6e
 
 local blue <const> = network.create { name = "blue", archetype = "ip", subnet = "10.1.0.0/24", gateway = true }
 local a <const>, b <const> = table.unpack(blue:endpoint { { name = "a" }, { name = "b" } })
+blue:endpoint { name = "t", kind = "tap", rate = "8mbit" }
 local processes <const> = { lab = crash.processes().lab }
 
 local function bridge()
   for _, l in ipairs(link.list()) do
     if l.kind == "bridge" and (l.alias or ""):find ":blue$" then return l end
+  end
+end
+
+local function shaper()
+  for _, l in ipairs(link.list()) do
+    if l.kind == "ifb" and l.name:find "^%w+%-" then return l end
   end
 end
 
@@ -30,6 +37,7 @@ assert(link.add { kind = "veth", name = "lan-0000002", mac = mac .. "00:00:02",
 assert(link.add { kind = "bridge", name = "lan-0000004", mac = "06:00:00:00:00:01" })
 assert(link.add { kind = "bridge", name = "others", mac = mac .. "00:00:05" })
 assert(link.set { name = bridge().name, alias = "" })
+assert(link.set { name = shaper().name, alias = "" })
 for _, proto in ipairs { OURS, 0x70 } do
   local n = proto & 0xf
   assert(address.add { netns = a.netns, link = "eth0", address = ("10.9.%d.1/24"):format(n), proto = proto })
@@ -52,6 +60,7 @@ for _, name in ipairs { "lan-0000001", "lan-0000002", "lan-0000003" } do
 end
 for _, name in ipairs { "lan-0000004", "others" } do tap.ok(link.get { name = name }, name .. " is not ours and stays") end
 tap.ok(bridge(), "the bridge that lost its mark is made anew")
+tap.ok((shaper().alias or ""):find ":blue:t$", "so is an endpoint's shaper", shaper())
 tap.eq(link.get({ name = port }).master, bridge().name, "the port is in its bridge")
 tap.eq(names(address.list { netns = a.netns, link = "eth0" }, "address"), a.address .. "/24 10.9.0.1/24",
   "only the address that nobody wants is gone")

@@ -196,6 +196,22 @@ tap.ok(h1:ping(net:get "wire"), "other archetypes, and back")
 net:delete_endpoints { "port", "wire", "used" }
 crash.same_picture(before, picture(), "what a former agent borrowed is given back as it was")
 
+-- One dies when it has put the port back into its bridge, which gave it the usual settings.
+borrow()
+do
+  local former <const> = { lab = processes.lab() }
+  crash.signal({ former.lab }, "STOP")
+  local job <const> = task.spawn(net.delete_endpoints, net, { "port", "wire", "used" })
+  tap.ok(tap.eventually(5, function()
+    local row = lab.state():endpoint(lab.state():network("blue")._uuid, "port")
+    return row and row.doomed
+  end), "an endpoint is to go")
+  expect(link.set { name = port, master = foreign_bridge })
+  crash.signal({ former.lab }, "KILL")
+  tap.ok(crash.restarted(processes, former) and pcall(job.wait, job), "and its agent dies in the middle")
+  crash.same_picture(before, picture(), "the next one gives it back whole")
+end
+
 -- Killed at any moment of borrowing and giving back.
 local rounds <const> = 6 * tonumber(os.getenv "NERV_ROUNDS" or "1")
 local wrong = 0

@@ -64,13 +64,23 @@ local function write_record(node, p, have)
       bridge_port = have.bridge_port, addresses = addresses, root = root, hook = hook } }, { atomic = true })
 end
 
+-- Whether it is a port of that bridge, "" for none, and has been told what ours are told: who made it one may have died
+-- in between.
+local function is_port(have, master)
+  if (link_kind.real_master(have.master) or "") ~= master then return false end
+  for name, value in pairs(master ~= "" and link_kind.PORT or {}) do
+    if (have.bridge_port or {})[name] ~= value then return false end
+  end
+  return true
+end
+
 -- What differs, in one message each, so that the error names what cannot be.
 local function adjust(p, have, node)
   local master = link_kind.master_name(p.master, node) or ""
   local now = link_kind.real_master(have.master) or ""
   local steps = { { mtu = p.mtu ~= have.mtu and p.mtu or nil }, { mac = p.mac ~= have.mac and p.mac or nil },
     { master = master ~= now and master or nil },
-    { bridge_port = master ~= "" and master ~= now and link_kind.PORT or nil },
+    { bridge_port = master ~= "" and not is_port(have, master) and link_kind.PORT or nil },
     { up = p.up ~= have.up and p.up or nil } }
   for _, step in ipairs(steps) do
     if next(step) then
@@ -123,10 +133,10 @@ local function give_back(have, former, log)
   if have.master and have.master ~= former.master then set { master = "" } end
   if have.mac ~= former.mac then set { mac = former.mac } end
   if have.mtu ~= former.mtu then set { mtu = former.mtu } end
-  if former.master and have.master ~= former.master then
-    set { master = former.master }
-    if former.bridge_port then set { bridge_port = port_settings(former.bridge_port) } end
-  end
+  if former.master and have.master ~= former.master then set { master = former.master } end
+  -- An agent that died may have come as far as the bridge, which gave it the usual settings.
+  local settings = port_settings(former.bridge_port)
+  if former.master and settings then set { bridge_port = settings } end
   if have.up ~= former.up then set { up = former.up } end
   local there = {}
   for _, one in ipairs(address.list { link = name } or {}) do there[one.address] = true end
@@ -183,7 +193,7 @@ function M.read(p, snapshot, node)
   note(p, have, node)
   if record and not have then return { id = p.id, name = p.name, after = p.after, up = false } end
   if not record or record.index ~= have.index then return nil end
-  local same = link_kind.master_name(p.master, node) == link_kind.real_master(have.master)
+  local same = is_port(have, link_kind.master_name(p.master, node) or "")
   return { id = p.id, name = p.name, after = p.after, up = have.up, mac = p.mac and have.mac, mtu = p.mtu and have.mtu,
     master = same and p.master or have.master }
 end

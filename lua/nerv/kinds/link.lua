@@ -248,7 +248,8 @@ function M.create(p, node)
     return ops
   end
   if p.parent then return create_part(p, node) end
-  local mac = p.mac or p.kind == "bridge" and derived_mac(node, p, "main") or nil
+  -- A tap lasts only when it is whole, and a tun has no MAC address.
+  local mac = p.mac or p.kind ~= "tap" and p.kind ~= "tun" and derived_mac(node, p, "main") or nil
   local e = single_end(p, node)
   local name, ns, first_mtu = e.name, e.netns, p.mtu
   if p.kind == "bridge" and p.mtu then first_mtu = p.mtu < 65535 and p.mtu + 1 or p.mtu - 1 end

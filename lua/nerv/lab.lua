@@ -25,6 +25,7 @@ local DATABASE_LIMIT <const> = 15
 local LEAVE_LIMIT <const> = 10
 
 local connecting = false
+local ended = false   -- the shell is about to: a task that is still at work must not start another lab
 local current   -- { state, hello, socket, hold }
 
 local function socket_of(state_dir)
@@ -119,6 +120,7 @@ local function await_database(state)
 end
 
 function M.connection()
+  if ended then registry.fail("this shell has left its lab") end
   if current then
     await_database(current.state)
     return current
@@ -201,7 +203,9 @@ end
 
 --- Leaves the agent; a lab that nobody else uses ends, and this waits until it has. M.farewell, if set, is told
 -- what becomes of it: { ends =, others = other shells that use it, networks =, endpoints = }.
-function M.leave()
+-- @tparam[opt] integer status with which the shell ends, when it does
+function M.leave(status)
+  ended = status ~= nil
   if not current then return end
   local link = current
   local networks, endpoints = count(link.state.rows.Network), count(link.state.rows.Endpoint)

@@ -166,13 +166,15 @@ end
 
 for _ = 1, 8 * ROUNDS do killed_at(1.2 * math.random()) end
 
--- A shell that ends while a task of it waits for the end of a change.
+-- A shell that ends while a task of it waits for the end of a change, and another one asks all the time: which starts
+-- no other lab.
 do
   local state <close> = system.state()
   local began = runtime.now()
   local result = system.nervsh({ "-e", [[
     local net, count = network.create { name = "n", archetype = "bridge" }, 0
     spawn(function() while true do count = count + 1 net:update { mtu = 1400 + count % 2 } end end)
+    spawn(function() while true do pcall(network.list) sleep(0.001) end end)
     sleep(0.3)]] }, { env = state.env })
   tap.eq({ result.exit, result.stdout }, { 0, "" }, "a shell whose task changes something ends")
   tap.ok(runtime.now() - began < 10, "soon", runtime.now() - began)

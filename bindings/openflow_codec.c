@@ -1,4 +1,5 @@
 /* The Lua module `openflow_codec`: OpenFlow messages as tables and as bytes, and what they may hold. */
+#include <lauxlib.h>
 #include <stdio.h>
 
 #include "bindings/openflow_field.h"
@@ -130,38 +131,78 @@ static void push_names(lua_State *L, const struct ofp_name *names)
 	}
 }
 
-/* One description of the list on top. */
+static void add_item(lua_State *L, const char *name, const char *type, const char *text, const struct ofp_item *i);
+static void add_items(lua_State *L, const struct ofp_layout *l);
+static void push_items(lua_State *L, const struct ofp_layout *l);
+
+/* The names of flags, or all that elements of a list may hold, as a list of descriptions. */
+static void push_inner(lua_State *L, const struct ofp_item *i)
+{
+	if (i->of) {
+		push_items(L, i->of);
+		return;
+	}
+	lua_newtable(L);
+	for (const struct ofp_name *n = i->names; i->kind == OFP_FLAGS && n->name; n++)
+		add_item(L, n->name, "boolean", "a flag", NULL);
+	for (const struct ofp_layout *const *v = i->variants; v && *v; v++)
+		add_items(L, *v);
+}
+
 static void add_item(lua_State *L, const char *name, const char *type, const char *text, const struct ofp_item *i)
 {
-	lua_createtable(L, 0, 5);
+	lua_createtable(L, 0, 6);
 	set_string(L, "name", name);
 	set_string(L, "type", type);
 	set_string(L, "text", text);
-	lua_pushboolean(L, i && i->required);
-	lua_setfield(L, -2, "required");
-	if (i && i->names) {
+	if (i) {
+		lua_pushboolean(L, i->required);
+		lua_setfield(L, -2, "required");
+		lua_pushboolean(L, i->kind == OFP_MATCH || i->kind == OFP_OXM);
+		lua_setfield(L, -2, "is_match");
+		lua_pushboolean(L, i->of != NULL);
+		lua_setfield(L, -2, "is_list");
+	}
+	if (i && i->names && i->kind != OFP_FLAGS) {
 		push_names(L, i->names);
 		lua_setfield(L, -2, "names");
 	}
+	if (i && (i->of || i->variants || i->kind == OFP_FLAGS)) {
+		push_inner(L, i);
+		lua_setfield(L, -2, "items");
+	}
 	lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
+static void add_instructions(lua_State *L)
+{
+	static const struct ofp_item actions = { .kind = OFP_VARIANTS, .variants = ofp_actions };
+
+	add_item(L, "actions", "table", "list of actions, done at once: { { output = 1 } }", &actions);
+	add_item(L, "write_actions", "table", "list of actions, done after the last table", &actions);
+	add_item(L, "clear_actions", "boolean", "forget the actions that tables have written", NULL);
+	add_item(L, "goto_table", "integer", "the table that comes next", NULL);
+	add_item(L, "write_metadata", "any", "metadata, or \"metadata/mask\"", NULL);
+	add_item(L, "meter", "integer", "the meter that frames go through first", NULL);
+	add_item(L, "other_instructions", "table", "list of { type =, data = }", NULL);
+}
+
+/* Adds the items of a structure to the list on top. */
+static void add_items(lua_State *L, const struct ofp_layout *l)
+{
+	luaL_checkstack(L, 8, "openflow");
+	for (const struct ofp_item *i = l->items; !ofp_ends(i); i++) {
+		if (i->kind == OFP_INSTRUCTIONS)
+			add_instructions(L);
+		else if (i->name)
+			add_item(L, i->name, i->kind == OFP_PAD ? "boolean" : item_type(i), i->text, i);
+	}
 }
 
 static void push_items(lua_State *L, const struct ofp_layout *l)
 {
 	lua_newtable(L);
-	for (const struct ofp_item *i = l->items; !ofp_ends(i); i++) {
-		if (i->kind == OFP_INSTRUCTIONS) {
-			add_item(L, "actions", "table", "list of actions, done at once: { { output = 1 } }", NULL);
-			add_item(L, "write_actions", "table", "list of actions, done after the last table", NULL);
-			add_item(L, "clear_actions", "boolean", "forget the actions that tables have written", NULL);
-			add_item(L, "goto_table", "integer", "the table that comes next", NULL);
-			add_item(L, "write_metadata", "any", "metadata, or \"metadata/mask\"", NULL);
-			add_item(L, "meter", "integer", "the meter that frames go through first", NULL);
-			add_item(L, "other_instructions", "table", "list of { type =, data = }", NULL);
-		} else if (i->name) {
-			add_item(L, i->name, item_type(i), i->text, i);
-		}
-	}
+	add_items(L, l);
 }
 
 static void push_messages(lua_State *L)

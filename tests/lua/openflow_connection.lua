@@ -1,6 +1,7 @@
 -- openflow.listen and a switch that a test plays: negotiation, replies, errors, echo, a slow handler, a slow switch,
 -- bytes that are no OpenFlow; and that none of it concerns the next switch.
 local tap <const> = require "tap"
+local complete <const> = require "nerv.prompt.complete"
 local switches <const> = require "support.openflow_switch"
 local system <const> = require "support.system"
 
@@ -301,6 +302,14 @@ do
     "a field")
   tap.raises(function() dp:flow() end, "table of options is expected", "nothing")
   tap.eq(dp:info().sent, 4, "nothing of it was sent")
+  rawset(_G, "dp", dp)
+  for text, want in pairs { ["dp:fl"] = "flow", ["dp:flow { prio"] = "priority", ["dp:flow { match = { ipv6_fl"] = "ipv6_flabel",
+      ["dp:flow { actions = { { out"] = "output", ["dp:flow { flags = { send"] = "send_flow_rem",
+      ["dp:flow { command = \"modify_s"] = "modify_strict", ["dp:stats(\"group_f"] = "group_features",
+      ["dp:group { buckets = { { watch_g"] = "watch_group", ["dp:group { buckets = { { actions = { { set_f"] = "set_field",
+      ["dp:meter { bands = { { dscp"] = "dscp_remark", ["dp:on(\"packet"] = "packet_in" } do
+    tap.ok(tap.show(complete.complete(text, "")):find(want, 1, true), ("%s is completed: %s"):format(text, want))
+  end
   tap.eq(switch.closed, nil, "nor has it ended")
 end
 do
@@ -320,6 +329,29 @@ do
   tcp:close()
   tap.ok(waiting:join(5), "wait returns when the controller is closed")
   tap.eq(select(3, switch:expect_end()), "closed", "its switches hear of it")
+end
+do
+  assert(process.run { argv = { "scripts/make-ca", dir.path .. "/tls", "a", "b" } }.exit == 0)
+  local function files(name)
+    local place = dir.path .. "/tls/" .. name
+    return { ca = place .. "/ca.pem", certificate = place .. "/certificate.pem", key = place .. "/key.pem" }
+  end
+  local refused = {}
+  local secret <close> = assert(openflow.listen { port = 0, on_switch = watch, tls = files "a",
+    log = function(line) refused[#refused + 1] = line end })
+  local function connect() return assert(stream.connect { host = "127.0.0.1", port = secret:port() }) end
+  local before = #known
+  local switch <close> = setmetatable({ stream = assert(connect():secure(files "b")) }, getmetatable(switches.connect(path)))
+  switch:begin(15)
+  tap.ok(tap.eventually(5, function() return #known > before end), "TLS")
+  local dp <const> = known[#known]
+  local frames = 0
+  dp:on("packet_in", function(p) frames = frames + #p.data end)
+  local bytes <const> = openflow_codec.encode("packet_in", { match = { in_port = 1 }, data = ("x"):rep(60000) })
+  for _ = 1, 50 do switch.stream:write(bytes) end
+  tap.ok(tap.eventually(10, function() return frames == 50 * 60000 end), "three million bytes over it", frames)
+  connect():write(openflow_codec.encode("hello", { versions = { 4 } }))
+  tap.ok(tap.eventually(5, function() return #refused > 0 end), "who speaks plainly there is refused")
 end
 tap.eq(select(3, openflow.connect { path = path .. "5", on_switch = print }), "ENOENT", "nobody is there")
 tap.done()

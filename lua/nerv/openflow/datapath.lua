@@ -134,10 +134,18 @@ function Datapath:close(reason) self.channel:close(reason) end
 local messages <const>, statistics <const> = codec.describe().messages, codec.describe().statistics
 local STATISTICS <const> = options.sorted_keys(statistics)
 
+local match_fields <const> = {}
+for name, field in pairs(codec.fields()) do match_fields[name] = { type = "any", text = field.text } end
+
+-- What help would only repeat - fields, actions, flags - is for completion alone.
 local function fields_of(items)
   local fields = {}
   for _, item in ipairs(items) do
-    fields[item.name] = { type = item.type, doc = item.text, required = item.required or nil, names = item.names }
+    local field = { type = item.type, doc = item.text, required = item.required or nil,
+      names = item.names and function() return item.names end }
+    local inner = item.is_match and match_fields or item.items and fields_of(item.items)
+    if item.is_list then field.fields = inner elseif inner then field.more = function() return inner end end
+    fields[item.name] = field
   end
   return fields
 end
@@ -168,7 +176,7 @@ local function on_switch(code) return EXAMPLE .. "  " .. code .. "\nend })" end
 api.class("datapath", "a switch that an OpenFlow controller has", Datapath, {
   on = { text = "says what is called when the switch tells something, one function for each event; returns the switch",
     example = on_switch 'dp:on("packet_in", function(p) print(p.in_port, p.eth_src, p.eth_dst) end)',
-    args = { { name = "event", type = "string", required = true, names = EVENT_NAMES,
+    args = { { name = "event", type = "string", required = true, names = function() return EVENT_NAMES end,
         text = table.concat(EVENT_NAMES, ", ") },
       { name = "function", type = "function", text = "called with a table, or the reason of `close`; it may wait" } } },
   flow = described("flow_mod", "adds, changes or deletes flows; returns true, or nil, message, code",
@@ -194,7 +202,7 @@ api.class("datapath", "a switch that an OpenFlow controller has", Datapath, {
   stats = { text = "asks for statistics; returns a list, or a table where there is one thing to tell; or nil, message, "
       .. "code",
     example = on_switch 'for _, f in ipairs(dp:stats("flow", { table = 0 })) do print(f.priority, f.packets) end',
-    args = { { name = "kind", type = "string", required = true, names = STATISTICS,
+    args = { { name = "kind", type = "string", required = true, names = function() return STATISTICS end,
         text = table.concat(STATISTICS, ", ") },
       { name = "options", type = "table", open = true, fields = join_requests(), text = "of what; by default of all" },
       TIMEOUT } },

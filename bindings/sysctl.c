@@ -9,11 +9,13 @@
 
 #include "bindings/batch.h"
 #include "bindings/op_lua.h"
+#include "bindings/proc_sys.h"
 
 #define ROOT "/proc/sys/"
 
 struct sysctl_op {
 	struct op op;
+	struct proc_sys *files;
 	const char *path;
 	const char *value;
 };
@@ -73,6 +75,7 @@ static void compile_get(const struct compile *c, struct op *op)
 
 	op->subject = compile_string(c, "name");
 	o->path = compile_path(c, op->subject);
+	o->files = proc_sys_of(c->L);
 }
 
 static void compile_set(const struct compile *c, struct op *op)
@@ -125,8 +128,8 @@ static int run(struct op_list *l, struct op *op)
 
 	if (ret)
 		return ret;
-	fd = open(o->path, (o->value ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
-	ret = fd < 0 ? -errno : o->value ? write_all(fd, o->value) : read_all(l, fd);
+	fd = proc_sys_open(o->files, o->path, o->value ? O_WRONLY : O_RDONLY);
+	ret = fd < 0 ? fd : o->value ? write_all(fd, o->value) : read_all(l, fd);
 	if (fd >= 0)
 		close(fd);
 	op_leave(op->netns);

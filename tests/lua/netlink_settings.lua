@@ -166,6 +166,16 @@ local function test_sysctl()
     { nil, "sysctl.get net.none: No such file or directory", "ENOENT" }, "a name that is missing")
   tap.eq(select(3, sysctl.set{ name = name, netns = N, value = "yes" }), "EINVAL", "a value that the kernel refuses")
   tap.eq(select(3, sysctl.get{ name = name }), "ENOENT", "s0 is not here")
+  local wrong = 0   -- the mount by which these are found is replaced now and then
+  for i = 1, 200 do
+    local here, value = i % 2 == 0, tostring(i // 2 % 2)
+    if here and sysctl.get{ name = "net.ipv4.ip_forward", netns = N } ~= "0" then wrong = wrong + 1 end
+    if not here and not (sysctl.set{ name = name, netns = N, value = value }
+      and sysctl.get{ name = name, netns = N } == value) then wrong = wrong + 1 end
+  end
+  tap.eq({ wrong, sysctl.set{ name = name, netns = N, value = 1 } }, { 0, true }, "again and again")
+  local other = process.run { argv = { process.exe(), "-e", 'print(sysctl.get{ name = "net.ipv4.ip_forward" })' }, user = "nobody" }
+  tap.eq(other.stdout, sysctl.get{ name = "net.ipv4.ip_forward" } .. "\n", "by who may mount nothing")
   local list = sysctl.list{ netns = N, below = "net.ipv4.conf" }
   local n = 0
   for key, value in pairs(list) do

@@ -48,6 +48,7 @@ local FIGURES <const> = {
   { name = "rss_mb_shell", by = "prompt.lua", reach = at_most(20) },
   { name = "complete_ms", by = "prompt.lua", reach = at_most(30) },
   { name = "entries_per_s", by = "entries.lua", reach = at_least(20000) },
+  { name = "packet_in_per_s", by = "packet_in.lua", reach = at_least(30000) },
 }
 
 local function selected(names)

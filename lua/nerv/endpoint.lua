@@ -75,10 +75,13 @@ local fields <const> = {
 local function option_of(self, key)
   local row = row_of(self)
   local state = lab.state()
-  local def, message = archetypes.by_digest(state:network(self.network).digest, state:archetypes())
+  local net = state:network(self.network)
+  local def, message = archetypes.by_digest(net.digest, state:archetypes())
   if not def then registry.fail(message) end
   local option = attachment.OPTIONS[key] or def.endpoint[key]
   if not option then return nil end
+  local range = option.allocate   -- without it what was allocated is kept for its return
+  if range and not (options_of(net)[range] or (def.network[range] or {}).default) then return nil end
   local value = options_of(row)[key]
   if value == nil then value = (json.decode(row.allocated) or {})[key] end
   if value == nil then value = option.default end

@@ -106,6 +106,30 @@ local function implied(need, removed)
   return container and removed[rawget(container, "key")] ~= nil
 end
 
+-- The value of one of the needs that this one is in or on, and is lost with.
+local function of_holder(need, values)
+  local kind = kinds.get(need.kind)
+  local container, link = kind.container and kind.container(need.p), need.p.link
+  return container and values[rawget(container, "key")] or needs.is_need(link) and values[rawget(link, "key")] or nil
+end
+
+local function newest_first(a, b) return a.sequence > b.sequence end
+
+-- Notes what an owner loses with a need that is made anew: the removal of each, which is none of its own.
+-- @tparam table lost key -> true
+local function lose(self, owner, need, list, lost)
+  local entries = {}
+  for key, entry in pairs(self.owned[owner] or {}) do
+    if not lost[key] and of_holder(entry.need, { [need.key] = true }) then entries[#entries + 1] = entry end
+  end
+  table.sort(entries, newest_first)
+  for _, entry in ipairs(entries) do
+    lost[entry.need.key] = true
+    lose(self, owner, entry.need, list, lost)
+    table.insert(list, { verb = "remove", need = entry.need, owner = owner, implied = true })
+  end
+end
+
 --- The differences between what an owner wants and what it has.
 -- @tparam string owner
 -- @tparam table set needs in the order of their wish; {} for none
@@ -121,7 +145,7 @@ function Engine:plan(owner, set)
       gone[#gone + 1] = entry
     end
   end
-  local taken = {}
+  local taken, lost, renewed = {}, {}, {}   -- renewed: key -> phase
   for _, need in ipairs(set) do
     local entry = self.have[need.key]
     local kind = kinds.get(need.kind)
@@ -142,7 +166,11 @@ function Engine:plan(owner, set)
         phase = "switch"
       end
     end
-    if not entry then
+    local with_holder = next(renewed) and of_holder(need, renewed)
+    if with_holder and (not entry or lost[need.key]) then
+      table.insert(plan[with_holder], { verb = "create", need = need, owner = owner })
+      renewed[need.key] = with_holder
+    elseif not entry then
       table.insert(plan[phase], { verb = "create", need = need, owner = owner })
     elseif not entry.owners[owner] and not kind.shared then
       return nil, ("%s belongs to %s"):format(need.key, next(entry.owners))
@@ -152,6 +180,8 @@ function Engine:plan(owner, set)
         return nil, ("%s is shared with %s, with other properties"):format(need.key, other)
       end
       if differs_in_fixed(kind, entry.need.p, need.p) then
+        lose(self, owner, entry.need, plan[mend], lost)
+        renewed[need.key] = mend
         table.insert(plan[mend], { verb = "remove", need = entry.need, owner = owner })
         table.insert(plan[mend], { verb = "create", need = need, owner = owner })
       else
@@ -169,7 +199,7 @@ function Engine:plan(owner, set)
   for _, entry in ipairs(gone) do
     if next(entry.owners, next(entry.owners)) then
       table.insert(plan.sweep, { verb = "unshare", need = entry.need, owner = owner })
-    elseif not taken[entry.need.key] then
+    elseif not taken[entry.need.key] and not lost[entry.need.key] then
       table.insert(plan.sweep, { verb = "remove", need = entry.need, owner = owner,
         implied = implied(entry.need, removed) })
     end

@@ -104,12 +104,42 @@ fresh()
 local function part_on_a(need) need.test_part { name = "p", on = need.test_thing { name = "a" } } end
 apply("o", part_on_a)
 failing = "a"
-local removal <const> = assert(e:plan("o", set_of("o", function() end)))
+local removal = assert(e:plan("o", set_of("o", function() end)))
 tap.ok(not e:apply(removal.sweep), "what a part is on cannot be removed")
 failing = nil
 tap.ok(e:settle(), "the engine looks again")
 plan, done = apply("o", part_on_a)
 tap.eq({ plan, done }, { {}, {} }, "the part is not made a second time")
+
+-- a part is made anew with what it is on, in the same phase; a new one comes after that, a former one is gone with it
+fresh()
+apply("o", function(need)
+  local a = need.test_thing { name = "a" }
+  need.test_part { name = "under", on = need.test_part { name = "p", on = a } }
+  need.test_part { name = "former", on = a }
+  need.test_part { name = "elsewhere", on = need.test_thing { name = "b" } }
+end)
+local function on_another(need)
+  local a = need.test_thing { name = "a", kind = "other" }
+  need.test_part { name = "under", on = need.test_part { name = "p", on = a } }
+  need.test_part { name = "new", on = a }
+  need.test_part { name = "elsewhere", on = need.test_thing { name = "b" } }
+end
+failing = "p"
+removal = assert(e:plan("o", set_of("o", on_another)))
+tap.ok(not e:apply(removal.switch), "a part cannot be made")
+failing, world.p, world.under, world.former = nil, nil, nil, nil
+assert(e:settle())
+plan = apply("o", on_another)
+tap.eq(plan, { "make: create test_part p", "make: create test_part under", "make: create test_part new" }, "it is known which are there")
+plan = apply("o", function(need)
+  local a = need.test_thing { name = "a" }
+  need.test_part { name = "under", on = need.test_part { name = "p", on = a } }
+  need.test_part { name = "newest", on = a }
+  need.test_part { name = "elsewhere", on = need.test_thing { name = "b" } }
+end)
+tap.eq(plan, { "switch: remove test_thing a", "switch: create test_thing a", "switch: create test_part p", "switch: create test_part under",
+  "switch: create test_part newest" }, "parts are made anew with what they are on")
 
 -- claims
 fresh()

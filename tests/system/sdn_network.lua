@@ -67,6 +67,7 @@ forwards("k", "a learning switch on os-ken, on another port")
 local out <const> = assert(process.spawn { argv = { "ovs-testcontroller", "ptcp:6699:192.0.2.1", "--unixctl=none", "-vsyslog:off" }, netns = tb:netns "pm1",
   stdout = "null", stderr = "null" })
 blue:update { controller = "tcp:192.0.2.1:6699" }
+tap.eventually(5, function() return #services "pm1" == 1 end)   -- the list follows a moment later
 tap.eq(services "pm1", { "red.relay" }, "with a controller elsewhere there is none here, and no relay")
 forwards("o", "a controller at an address")
 out:kill "KILL"

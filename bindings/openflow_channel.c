@@ -17,23 +17,6 @@ enum {
 
 static const double pause_most = 1.0;	/* seconds, before packets are dropped instead */
 
-static void wake_senders(struct ofc_channel *c)
-{
-	while (c->senders) {
-		struct ofc_sender *s = c->senders;
-
-		ofc_sender_remove(s);
-		wait_done(&s->wait);
-	}
-}
-
-static void finish_call(struct ofc_call *call)
-{
-	call->done = true;
-	ofc_call_remove(call);
-	wait_done(&call->wait);
-}
-
 static void stop_watchers(struct ofc_channel *c)
 {
 	ev_io_stop(c->loop, &c->readable);
@@ -61,8 +44,8 @@ void ofc_end(struct ofc_channel *c, const char *code, const char *fmt, ...)
 		stream_send(c->stream, buffer_bytes(&c->stream->out), buffer_length(&c->stream->out));
 	stream_close(c->stream);
 	while (c->calls)
-		finish_call(c->calls);
-	wake_senders(c);
+		ofc_call_finish(c->calls);
+	ofc_senders_wake(c);
 	wait_done(&c->taker);
 }
 
@@ -95,7 +78,7 @@ static void flush(struct ofc_channel *c)
 	else
 		ev_io_stop(c->loop, &c->writable);
 	if (c->senders && buffer_length(out) < OFC_OUT / 2)
-		wake_senders(c);
+		ofc_senders_wake(c);
 }
 
 static void on_flush(struct ev_loop *loop, struct ev_prepare *w, int events)
@@ -151,7 +134,7 @@ const uint8_t *ofc_request(const struct ofc_channel *c, uint32_t xid, size_t *n)
 	return NULL;
 }
 
-static void resume(struct ofc_channel *c)
+void ofc_resume(struct ofc_channel *c)
 {
 	if (!c->paused || c->ended)
 		return;
@@ -169,7 +152,7 @@ static void on_pause_end(struct ev_loop *loop, struct ev_timer *t, int events)
 	(void)loop;
 	(void)events;
 	c->dropping = true;
-	resume(c);
+	ofc_resume(c);
 }
 
 static void pause_reading(struct ofc_channel *c)
@@ -229,7 +212,7 @@ static void answer(struct ofc_channel *c, struct ofc_call *call, const uint8_t *
 	if (buffer_length(&call->reply) + n > OFC_REPLY_MOST || buffer_append(&call->reply, bytes, n))
 		call->too_long = true;
 	if (!more || call->too_long)
-		finish_call(call);
+		ofc_call_finish(call);
 }
 
 static void answer_echo(struct ofc_channel *c, const uint8_t *bytes, size_t n)
@@ -373,76 +356,7 @@ void ofc_taken(struct ofc_channel *c, size_t n)
 	if (buffer_length(&c->events) >= c->queue / 2)
 		return;
 	c->dropping = false;
-	resume(c);
-}
-
-static void on_call_timeout(struct ev_loop *loop, struct ev_timer *t, int events)
-{
-	struct ofc_call *call = t->data;
-
-	(void)loop;
-	(void)events;
-	call->timed_out = true;
-	finish_call(call);
-}
-
-static void cancel_call(struct wait *w)
-{
-	ofc_call_remove((struct ofc_call *)w);
-}
-
-void ofc_call_add(struct ofc_channel *c, struct ofc_call *call, double timeout)
-{
-	call->wait.cancel = cancel_call;
-	call->channel = c;
-	call->next = c->calls;
-	c->calls = call;
-	ev_now_update(c->loop);
-	ev_timer_init(&call->timer, on_call_timeout, timeout, 0);
-	call->timer.data = call;
-	ev_timer_start(c->loop, &call->timer);
-	if (!c->paused)
-		return;
-	c->dropping = true;	/* the reply is behind the packets that wait */
-	resume(c);
-}
-
-void ofc_call_remove(struct ofc_call *call)
-{
-	struct ofc_call **at;
-
-	if (!call->channel)
-		return;
-	ev_timer_stop(call->channel->loop, &call->timer);
-	for (at = &call->channel->calls; *at != call; at = &(*at)->next)
-		;
-	*at = call->next;
-	call->channel = NULL;
-}
-
-static void cancel_sender(struct wait *w)
-{
-	ofc_sender_remove((struct ofc_sender *)w);
-}
-
-void ofc_sender_add(struct ofc_channel *c, struct ofc_sender *s)
-{
-	s->wait.cancel = cancel_sender;
-	s->channel = c;
-	s->next = c->senders;
-	c->senders = s;
-}
-
-void ofc_sender_remove(struct ofc_sender *s)
-{
-	struct ofc_sender **at;
-
-	if (!s->channel)
-		return;
-	for (at = &s->channel->senders; *at != s; at = &(*at)->next)
-		;
-	*at = s->next;
-	s->channel = NULL;
+	ofc_resume(c);
 }
 
 void ofc_begin(struct ofc_channel *c, struct stream *s, struct ev_loop *loop)

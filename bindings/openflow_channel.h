@@ -80,11 +80,18 @@ void ofc_send(struct ofc_channel *c, const uint8_t *bytes, size_t n);
 const uint8_t *ofc_event(struct ofc_channel *c, size_t *n);
 void ofc_taken(struct ofc_channel *c, size_t n);
 
-/* Begins and ends the waiting for a reply. */
+/* Goes on reading after a pause. */
+void ofc_resume(struct ofc_channel *c);
+
+/* Begins and ends the waiting for a reply; finish: it is over. */
 void ofc_call_add(struct ofc_channel *c, struct ofc_call *call, double timeout);
 void ofc_call_remove(struct ofc_call *call);
+void ofc_call_finish(struct ofc_call *call);
+
+/* The same for room to send. */
 void ofc_sender_add(struct ofc_channel *c, struct ofc_sender *s);
 void ofc_sender_remove(struct ofc_sender *s);
+void ofc_senders_wake(struct ofc_channel *c);
 
 /* Asks the peer every `seconds` of silence whether it is there; 0: never. */
 void ofc_keepalive(struct ofc_channel *c, double seconds);

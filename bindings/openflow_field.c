@@ -64,3 +64,9 @@ int oxm_field_named(const char *name)
 			return i;
 	return -1;
 }
+
+void oxm_prefix(uint8_t *mask, size_t size, unsigned int length)
+{
+	for (size_t i = 0; i < size; i++, length = length > 8 ? length - 8 : 0)
+		mask[i] = length >= 8 ? 0xff : (uint8_t)(0xff00u >> length);
+}

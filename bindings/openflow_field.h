@@ -6,7 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { OXM_BASIC = 0x8000, OXM_MOST = 64 };	/* all known fields, by number */
+enum {
+	OXM_BASIC = 0x8000,
+	OXM_MOST = 64,		/* all known fields, by number */
+	VLAN_PRESENT = 0x1000,	/* vlan_vid: there is a tag */
+	MATCH_OXM = 1,		/* the type of a match */
+};
 
 enum oxm_kind {
 	OXM_NUMBER,
@@ -36,6 +41,9 @@ struct oxm_field {
 
 /* By number. */
 extern const struct oxm_field oxm_fields[OXM_MOST];
+
+/* Makes a mask of `size` bytes of which the first `length` bits are set. */
+void oxm_prefix(uint8_t *mask, size_t size, unsigned int length);
 
 /* The number of a name, or -1. */
 int oxm_field_named(const char *name);

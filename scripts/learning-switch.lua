@@ -5,14 +5,19 @@
 
 local protocol <const> = require "nerv.protocol"
 local FORGET <const> = 300      -- seconds without a frame
+local MOST <const> = 65536      -- addresses that are known; with more all are learned anew
 
 local function is_group(mac) return tonumber(mac:sub(2, 2), 16) % 2 == 1 end
 
 local function learn(dp)
-  local place = {}              -- address -> port
+  local place, known = {}, 0    -- address -> port
   dp:on("packet_in", function(p)
-    if place[p.eth_src] ~= p.in_port then dp:flow { command = "delete", match = { eth_dst = p.eth_src } } end
-    place[p.eth_src] = p.in_port
+    if not p.eth_src then return end          -- too short for a frame
+    if place[p.eth_src] ~= p.in_port and not is_group(p.eth_src) then     -- new, or it has moved
+      dp:flow { command = "delete", match = { eth_dst = p.eth_src } }
+      if known == MOST then place, known = {}, 0 end
+      place[p.eth_src], known = p.in_port, known + 1
+    end
     local to = not is_group(p.eth_dst) and place[p.eth_dst] or "flood"
     if to ~= "flood" and to ~= p.in_port then
       dp:flow { match = { in_port = p.in_port, eth_src = p.eth_src, eth_dst = p.eth_dst }, priority = 1,

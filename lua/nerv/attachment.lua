@@ -99,8 +99,8 @@ local function is_ovs(master) return master.kind == "ovs_bridge" end
 local function master_of(bridge) return is_ovs(bridge) and bridge.sink or bridge end
 
 -- The rest of it, once the link is wanted.
-local function join(need, master, link, side)
-  if is_ovs(master) then need.ovs_port { bridge = master, link = link, side = side } end
+local function join(need, master, link, side, number)
+  if is_ovs(master) then need.ovs_port { bridge = master, link = link, side = side, number = number } end
   return link
 end
 
@@ -170,6 +170,10 @@ local function shape(need, ep, made, mtu)
   need.redirect { link = made.port, to = shaper }
 end
 
+--- OpenFlow number of the port of an Open vSwitch bridge that leads to the other nodes: controllers know it by that.
+-- Open vSwitch itself numbers ports from 1 on.
+M.CROSSING = 60000
+
 --- Joins a bridge to the other nodes, by the NVE and the network's port there, where there is a way out.
 -- @tparam table net of the bridge, whose port is `data`
 -- @tparam table master the bridge
@@ -179,7 +183,7 @@ function M.cross(need, net, master)
   -- The outermost network's: an archetype of that with another bridge moves it there, and frames go on.
   local near = need.link { id = way.id, kind = "veth", name = "nve-" .. way.name, mtu = net.mtu, up = true,
     peer = { master = master_of(master), up = true } }
-  join(need, master, near, "peer")
+  join(need, master, near, "peer", M.CROSSING)
   local port = need.switch_port { switch = "nve", number = way.number, link = near }
   need.entry { switch = "nve", table = "ingress_ports", key = { way.number },
     action = "to_tag", data = { way.tag, net.edge.port }, after = { port } }

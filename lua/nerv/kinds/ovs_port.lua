@@ -11,6 +11,7 @@ M.properties = {
   id = { doc = "owner; by default who wants it" },
   bridge = { doc = "the ovs_bridge", required = true },
   link = { doc = "interface that it is", required = true },
+  number = { doc = "OpenFlow number that it asks for, 1 to 65279; by default the next free one" },
   side = { doc = "\"main\" or \"peer\": which end of a veth", default = "main" },
 }
 
@@ -116,11 +117,14 @@ local function put(list, node)
     if port then
       operations[#operations + 1] = { op = "update", table = "Port", where = { { "_uuid", "==", port._uuid } },
         row = { external_ids = node.vswitch:mark(p.id), qos = node.vswitch:hands_off() } }
+      operations[#operations + 1] = { op = "update", table = "Interface", where = { { "name", "==", name } },
+        row = { ofport_request = p.number or {} } }
       if former and former.name ~= bridge then ports:add(former.name, "delete", port._uuid) end
       if not former or former.name ~= bridge then ports:add(bridge, "insert", port._uuid) end
     else
       local interface, new = "interface" .. i, "port" .. i
-      operations[#operations + 1] = { op = "insert", table = "Interface", uuid_name = interface, row = { name = name } }
+      operations[#operations + 1] = { op = "insert", table = "Interface", uuid_name = interface,
+        row = { name = name, ofport_request = p.number } }
       operations[#operations + 1] = { op = "insert", table = "Port", uuid_name = new, row = { name = name,
         interfaces = { ovsdb.named(interface) }, external_ids = node.vswitch:mark(p.id),
         qos = node.vswitch:hands_off() } }
@@ -164,7 +168,8 @@ function M.read(p, _, node)
   local same = bridge and bridge.name == bridge_kind.ifname(p.bridge.p, node)
   local offload = far and node.vswitch:offload() == "checksum off"
     and ethtool.get { link = far.name, netns = far.netns }
-  return { id = p.id, link = p.link, side = p.side, after = p.after,
+  local interface = node.vswitch:find("Interface", name)
+  return { id = p.id, link = p.link, side = p.side, after = p.after, number = interface and interface.ofport_request,
     bridge = same and p.bridge or bridge and bridge.name, drifted = offload and offload.tx_checksum or nil }
 end
 

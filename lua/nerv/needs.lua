@@ -216,6 +216,17 @@ local function cross(p)
   attachment.cross(need_functions, current.net, checked_options("need.crossing", CROSSING, p).master)
 end
 
+-- The ports of a component, by its own names: `ports` says which of the network's they are, `port` which one its
+-- `data` is.
+local function component_ports(spec, outer)
+  local ports <const> = {}
+  for own, name in pairs(spec.ports or { data = spec.port }) do
+    ports[own] = outer.ports[name]
+      or complain(("need.network %s: the network has no port '%s'"):format(spec.name, name))
+  end
+  return ports
+end
+
 --- need.network{ archetype =, name =, ... }: the needs of a composed network.
 local function compose(spec)
   if type(spec) ~= "table" or type(spec.archetype) ~= "string" or type(spec.name) ~= "string" then
@@ -223,16 +234,13 @@ local function compose(spec)
   end
   local def <const> = archetypes.component(current.def, spec.archetype)
   local given = options.join(spec)
-  given.archetype, given.name, given.port = nil, nil, nil
+  given.archetype, given.name, given.port, given.ports = nil, nil, nil, nil
   local net = checked_options("need.network " .. spec.name, def.network, given)
   local outer <const> = current.net
   net.name, net.path = spec.name, outer.path .. "/" .. spec.name
-  net.node, net.home, net.nodes, net.facts, net.edge, net.node_number =
-    outer.node, outer.home, outer.nodes, outer.facts, outer.edge, outer.node_number
-  net.ports = { data = spec.port and outer.ports[spec.port] or nil }
-  if spec.port and not net.ports.data then
-    complain(("need.network %s: the network has no port '%s'"):format(spec.name, spec.port))
-  end
+  net.node, net.home, net.nodes, net.facts, net.edge = outer.node, outer.home, outer.nodes, outer.facts, outer.edge
+  net.node_number, net.own_mac = outer.node_number, outer.own_mac
+  net.ports = component_ports(spec, outer)
   net.made = with_scope(derived { def = def, net = net, id = net.path }, def.on_network,
     need_functions, net) or {}
   return { net = net, def = def, made = net.made, endpoint = child_endpoint, member = child_member }

@@ -335,7 +335,8 @@ static const struct fn methods[] = {
 	  OVSDB_EXAMPLE
 	  "local by_name = db:by(\"Node\", { \"name\" })\n"
 	  "print(next(by_name[lab.here()]))" },
-	{ "connected", l_connected, NULL, "returns true; or false, the reason, and \"timeout\" when the server is there and does not answer, else \"closed\"",
+	{ "connected", l_connected, NULL,
+	  "returns true; or false, the reason, and \"timeout\" when the server is there and does not answer, else \"closed\"",
 	  OVSDB_EXAMPLE
 	  "print(db:connected())" },
 	{ "close", l_close, NULL, "ends the connection; calls under way return nil, a message and \"closed\"" },

@@ -9,6 +9,7 @@
 -- needs nobody else.
 local runtime <const> = require "nerv.runtime"
 local state_module <const> = require "nerv.state"
+local titles <const> = require "nerv.etarch.store"
 
 local M = {}
 
@@ -89,6 +90,7 @@ local function final_operations(state, change, verb)
     local row = object.verb == verb and object_row(state, object)
     if row then
       ops[#ops + 1] = { op = "delete", table = object.table, where = state_module.only(row) }
+      for _, op in ipairs(object.table == "Network" and titles.removal(row._uuid) or {}) do ops[#ops + 1] = op end
       if has_status(state, object.owner) then
         ops[#ops + 1] = { op = "delete", table = "Status", where = { { "owner", "==", object.owner } } }
       end

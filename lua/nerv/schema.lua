@@ -56,5 +56,14 @@ return {
     -- A supervised process of a node.
     Service = { isRoot = true, indexes = { { "node", "name" } }, columns = {
       node = text, name = text, owner = text, state = text, pid = integer, restarts = integer } },
+    -- The titles of an ETArch network: see etarch/domain.lua. Only its DTSA reads them; `place` is a switch's port.
+    -- `members` are titles, and numbers that grow from one to the next.
+    Entity = { isRoot = true, indexes = { { "network", "title" } }, columns = {
+      network = column { key = ref("Network", "strong") }, title = text, place = text, mac = text, dialect = text,
+      requirements = text, capabilities = text } },
+    Workspace = { isRoot = true, indexes = { { "network", "title" } }, columns = {
+      network = column { key = ref("Network", "strong") }, title = text, number = integer, owner = text,
+      level = integer, public = boolean, capabilities = text,
+      members = map("string", "integer"), allowed = set_of "string" } },
   },
 }

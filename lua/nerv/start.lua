@@ -35,7 +35,7 @@ local globals <const> = {
   network = "nerv.network", node = "nerv.node", testbed = "nerv.testbed",
   archetype = "nerv.archetype", nve = "nerv.nve", json = "nerv.json", help = "nerv.help",
   cidr = "nerv.cidr", lab = "nerv.lab", show = "nerv.prompt.show", command = "nerv.command", kinds = "nerv.kinds",
-  configuration = "nerv.configuration", openflow = "nerv.openflow",
+  configuration = "nerv.configuration", entity = "nerv.entity", openflow = "nerv.openflow",
 }
 for _, name in ipairs(registry.modules()) do
   if not globals[name] then globals[name] = "nerv." .. name end

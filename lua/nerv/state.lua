@@ -34,6 +34,17 @@ function M.objects(change)
   return list
 end
 
+-- Of a network's own servers; nobody else follows them.
+local APART <const> = { Entity = true, Workspace = true }
+
+local function followed()
+  local tables = {}
+  for name in pairs(require("nerv.schema").tables) do
+    if not APART[name] then tables[#tables + 1] = name end
+  end
+  return tables
+end
+
 -- Rows by what they are looked up by: these follow the replica, whatever its size.
 local function indexes(db)
   return { node = db:by("Node", { "name" }), network = db:by("Network", { "name" }),
@@ -46,6 +57,7 @@ end
 -- @return the state, or nil, message, code
 function M.connect(remote)
   local db, message, code = ovsdb.connect { remote = remote, database = "NERV", probe = PROBE,
+    tables = followed(),
     tls = remote:find("^ssl:") and config.tls() or nil }
   if not db then return nil, message, code end
   return setmetatable({ db = db, rows = db.rows, by = indexes(db), remote = remote }, State)

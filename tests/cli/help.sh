@@ -7,7 +7,7 @@ export NERV_STATE=/dev/null/state
 
 run -e 'help()'
 exits 0 "help()"
-for word in 'Commands: .* help' 'Archetypes: bridge ip' 'Platform: .* network' 'Primitives: .* link' 'Globals: .* expect'; do
+for word in 'Commands: .* help' 'Archetypes: bridge etarch ip' 'Platform: .* network' 'Primitives: .* link' 'Globals: .* expect'; do
 	like "the overview has $word" out "^$word"
 done
 [ "$(wc -l <out)" -le 24 ]

@@ -20,7 +20,7 @@ local function excused(f) return exempt[f.full] or f.name == "close" or f.full:f
 local function place(entry, text)
   if text:find "testbed%.create" then return "testbed" end
   if entry.what == "command" then return "lab" end
-  for _, word in ipairs { "archetype", "blue", "configuration", "h1", "h2", "lab", "network", "node", "nve", "testbed" } do
+  for _, word in ipairs { "archetype", "blue", "configuration", "h1", "h2", "lab", "network", "node", "nve", "testbed", "uf" } do
     if text:find("%f[%w_]" .. word .. "%f[^%w_]") and not text:find('"' .. word .. '"', 1, true) then return "lab" end
   end
   return "namespace"
@@ -52,7 +52,7 @@ local function in_namespace(one)
   return run({ nervsh, one.option, one.text }, { netns = path, env = { PATH = os.getenv "PATH", NERV_STATE = "/dev/null/none" } })
 end
 
-local PRELUDE <const> = 'blue = network.get "blue"  h1, h2 = blue:get "h1", blue:get "h2"'
+local PRELUDE <const> = 'blue, uf = network.get "blue", network.get "uf"  h1, h2 = blue:get "h1", blue:get "h2"'
 local function in_lab(one) return run({ nervsh, "-e", PRELUDE, one.option, one.text }, {}) end
 
 local state <const> = os.getenv "NERV_STATE"
@@ -75,6 +75,7 @@ local function restore()
     if net.archetype ~= "testbed" then net:delete() end
   end
   network.create({ name = "blue", archetype = "ip", subnet = "10.1.0.0/24" }):endpoint { { name = "h1" }, { name = "h2" } }
+  network.create({ name = "uf", archetype = "etarch" }):endpoint { { name = "e1" }, { name = "e2" } }
 end
 
 local function each(list, runner, before)

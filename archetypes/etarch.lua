@@ -1,0 +1,32 @@
+-- An ETArch network: entities with titles, workspaces that they enter, and no addresses. It is an `sdn` network whose
+-- controller is the agent of the Domain Title Service (DTSA). Only EtherType 0x0880 crosses its switches.
+return archetype {
+  name = "etarch",
+  summary = "ETArch: entities with titles in workspaces, without addresses",
+  uses = { "sdn" },
+  ports = { "control", "data" },
+
+  network = {
+    policy = { type = "choice", choices = { "open", "strict" }, default = "open",
+      doc = "who enters a workspace that is not public: open: anybody; strict: whom its owner admits" },
+    rate = { type = "rate", doc = "bits per second that workspaces may ask for together; by default any" },
+    absence = { type = "duration", default = 30,
+      doc = "how long entities keep their titles when their port, or its switch, is gone" },
+    control = { type = "cidr4", default = "192.168.255.0/24",
+      doc = "addresses between the DTSA and the switches, which nobody else sees" },
+    mtu = { type = "mtu", default = 1500, doc = "largest payload of a frame, in bytes" },
+  },
+
+  on_network = function(need, net)
+    local name <const> = net.path:match "^[^/]+"
+    local program <const> = "require('nerv.etarch.dtsa').run { network = %q, title = %q, db = '${db}', " ..
+      "policy = %q, rate = %s, absence = %s, address = '${address}', port = tonumber '${port}' }"
+    local sdn = need.network { archetype = "sdn", name = "sdn", ports = { control = "control", data = "data" },
+      control = net.control, mtu = net.mtu, fail_mode = "secure", controller_user = "root",
+      controller = { "${exe}", "-e", program:format(name, name, net.policy, net.rate and net.rate // 1000,
+        net.absence) } }
+    return { sdn = sdn }
+  end,
+
+  on_endpoint = function(_, net) return net.made.sdn:endpoint {} end,
+}

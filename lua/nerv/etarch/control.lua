@@ -1,0 +1,83 @@
+--- Control frames as a DTSA sees them: what it answers to bytes that arrive at a place.
+--
+-- Dialects: "d3", in which the source is the entity's own MAC address and the reply goes to it; "d2", in which the
+-- source is zero and the reply repeats the request's whole header. A reply that is lost is asked for again with the
+-- same bytes, so what was executed last is answered once more and not executed.
+local etcp <const> = require "nerv.etcp"
+local domains <const> = require "nerv.etarch.domain"
+local runtime <const> = require "nerv.runtime"
+
+local M = {}
+local Control <const> = {}
+Control.__index = Control
+
+--- The Ethernet address of the Domain Title Service, and the EtherType of ETArch, as they are in a frame.
+M.DTS, M.TYPE = "DTS\0\0\0", "\8\128"
+M.ETHERTYPE = 0x0880
+--- Frames are padded to what Ethernet takes at least, in bytes; P4 programs count on it.
+M.FRAME_LEAST = 60
+local HEADER <const>, ADDRESS <const> = 14, 6
+local NO_ADDRESS <const> = ("\0"):rep(ADDRESS)
+-- Seconds in which the same bytes are the same request; an entity asks again after half a second, twice.
+local REPEAT <const> = 2
+
+--- @tparam table domain from domain.new
+-- @tparam table options title (the DTSA's own), clock (function that returns seconds; task.now)
+function M.new(domain, options)
+  return setmetatable({ domain = domain, title = options.title, clock = options.clock or runtime.now, recent = {},
+    older = {}, turned = -math.huge }, Control)
+end
+
+-- A MAC address as text.
+local function text_of(bytes) return ("%02x:%02x:%02x:%02x:%02x:%02x"):format(bytes:byte(1, ADDRESS)) end
+
+--- A frame padded to Ethernet's least length.
+function M.padded(frame) return frame .. ("\0"):rep(M.FRAME_LEAST - #frame) end
+
+-- Answers are kept in two tables that take turns: what is in neither is older than REPEAT.
+function Control:turn(now)
+  if now - self.turned < REPEAT then return end
+  self.older = now - self.turned < 2 * REPEAT and self.recent or {}
+  self.recent, self.turned = {}, now
+end
+
+function Control:answered(key, frame, now)
+  self:turn(now)
+  local last <const> = self.recent[key] or self.older[key]
+  return last and last.frame == frame and now - last.time < REPEAT and last.reply
+end
+
+-- Whose request it is, as far as it says.
+local function title_of(body) return body.entity_title or body.title or "" end
+
+function Control:reply(frame, source, request, good)
+  local header <const> = source == NO_ADDRESS and frame:sub(1, HEADER) or source .. M.DTS .. M.TYPE
+  return M.padded(header .. etcp.response { status = good and "success" or "failure", request_id = request.id,
+    src_title = self.title })
+end
+
+--- What a DTSA does with a frame to the Domain Title Service.
+-- @tparam string place the port of a switch from which it came
+-- @tparam string frame from its Ethernet header on
+-- @return {reply= bytes of a frame to that place, request=, good=, reason= of a refusal, again= true when it was
+--   answered before}; or nil and why it is none that is answered
+function M.handle(control, place, frame)
+  local source <const> = frame:sub(ADDRESS + 1, 2 * ADDRESS)
+  if #frame < HEADER or frame:sub(1, ADDRESS) ~= M.DTS or frame:sub(2 * ADDRESS + 1, HEADER) ~= M.TYPE then
+    return nil, "it is no frame to the Domain Title Service"
+  end
+  local request, message = etcp.read_request(frame:sub(HEADER + 1))
+  if not request then return nil, message end
+  local now <const>, body <const> = control.clock(), request.body or {}
+  local key <const> = table.concat({ place, source, title_of(body) }, "\0")
+  local reply <const> = control:answered(key, frame, now)
+  if reply then return { reply = reply, request = request, good = true, again = true } end
+  local from <const> = { place = place, mac = text_of(source), dialect = source == NO_ADDRESS and "d2" or "d3" }
+  local good, reason = domains.request(control.domain, from, request)
+  local answer <const> = { reply = control:reply(frame, source, request, good), request = request,
+    good = good == true, reason = reason }
+  control.recent[key] = { frame = frame, reply = answer.reply, time = now }
+  return answer
+end
+
+return M

@@ -1,0 +1,240 @@
+--- The agent of the Domain Title Service (DTSA) of an ETArch network: a program that the network's home runs. Switches
+-- connect to it by OpenFlow; what entities ask arrives as packet_in, and answers leave as packet_out.
+--
+-- One task works, in rounds: it takes all that has arrived, decides it, writes what has changed in one transaction,
+-- then programmes the switches and waits until they have done it, and only then answers. So an answer that was
+-- seen holds.
+local domains <const> = require "nerv.etarch.domain"
+local control <const> = require "nerv.etarch.control"
+local mailbox <const> = require "nerv.mailbox"
+local openflow <const> = require "nerv.openflow"
+local programme <const> = require "nerv.etarch.programme"
+local runtime <const> = require "nerv.runtime"
+local store <const> = require "nerv.etarch.store"
+local task <const> = require "nerv.task"
+
+local M = {}
+local Dtsa <const> = {}
+Dtsa.__index = Dtsa
+
+--- OpenFlow number of the port of each switch that leads to the others; automatic numbers begin at 1.
+M.TRUNK = 60000
+-- Seconds in which a switch must have done what it is told; between two looks for ports that are gone.
+local PATIENCE <const>, LOOK <const> = 2, 1
+-- Seconds for which Open vSwitch may still do with frames that it has seen before what it did before, although it has
+-- answered the barrier: it looks its cache through afterwards (measured: 2 to 5 ms).
+local SETTLE <const> = 0.006
+
+local function log(fmt, ...) io.stderr:write(fmt:format(...), "\n") end
+
+-- -- switches --
+
+local function new_switch(dp)
+  local switch <const> = { id = dp.id, dp = dp, ports = {}, names = {}, installed = {} }
+  for number, port in pairs(dp.ports) do
+    switch.ports[port.name], switch.names[number] = number, port.name
+    if number == M.TRUNK then switch.trunk = number end
+  end
+  return switch
+end
+
+-- What a switch has from former times: all its flows, and groups and meters as what is unlike anything wanted.
+local function read_switch(dp)
+  local found <const> = { workspaces = {}, flows = {} }
+  local function workspace(number)
+    found.workspaces[number] = found.workspaces[number] or { number = number, flows = {} }
+    return found.workspaces[number]
+  end
+  local flows <const>, groups <const>, meters <const> = dp:stats "flow", dp:stats "group_desc", dp:stats "meter_config"
+  if not flows or not groups or not meters then return nil end
+  for _, f in ipairs(flows) do found.flows[#found.flows + 1] = { priority = f.priority, match = f.match } end
+  for _, group in ipairs(groups) do workspace(group.group).buckets = {} end
+  for _, meter in ipairs(meters) do workspace(meter.meter).rate = -1 end
+  return found
+end
+
+local function send(switch, messages)
+  for _, message in ipairs(messages) do
+    switch.dp[message[1]:gsub("_mod$", "")](switch.dp, message[2])
+  end
+  return #messages > 0
+end
+
+-- Brings one workspace up to date on a switch; returns whether anything was sent.
+function Dtsa:programme(switch, number, workspace)
+  local new <const> = workspace and programme.workspace(self.domain, workspace, switch)
+  local sent <const> = send(switch, programme.messages(switch.installed[number], new))
+  switch.installed[number] = new
+  return sent
+end
+
+-- Flows that nobody wants go last: until then frames take them.
+local function remove_flows(switch, flows)
+  local wanted <const> = {}
+  for key in pairs(programme.base().flows) do wanted[key] = true end
+  for _, installed in pairs(switch.installed) do
+    for key in pairs(installed.flows) do wanted[key] = true end
+  end
+  for _, f in ipairs(flows) do
+    if not wanted[programme.key(f)] then
+      switch.dp:flow { command = "delete_strict", priority = f.priority, match = f.match }
+    end
+  end
+end
+
+function Dtsa:join(switch, found)
+  self.switches[switch.id] = switch
+  switch.installed = found.workspaces
+  send(switch, programme.messages(nil, programme.base()))
+  local numbers <const> = {}
+  for number in pairs(found.workspaces) do numbers[number] = true end
+  for number in pairs(self.domain.numbers) do numbers[number] = true end
+  for number in pairs(numbers) do
+    self:programme(switch, number, self.domain.workspaces[self.domain.numbers[number]])
+  end
+  remove_flows(switch, found.flows)
+  log("switch %s is here", switch.id)
+end
+
+-- A switch has connected; it takes part when it is known what it has.
+local function on_switch(self, dp)
+  local switch <const> = new_switch(dp)
+  dp:on("packet_in", function(p) self.inbox:put { switch = switch, number = p.in_port, frame = p.data } end)
+  dp:on("port_status", function(e) self.inbox:put { switch = switch, port = e.port, gone = e.reason == "delete" } end)
+  dp:on("error", function(e) log("switch %s refuses: %s/%s", dp.id, e.type, e.code) end)
+  dp:on("close", function() self.inbox:put { leaves = switch } end)
+  local found <const> = read_switch(dp)
+  if found then self.inbox:put { joins = switch, found = found } else dp:close "it does not say what it does" end
+end
+
+-- -- rounds --
+
+function Dtsa:port_changed(switch, port, gone)
+  local name <const>, number <const> = port.name, port.port
+  switch.ports[name], switch.names[number] = not gone and number or nil, not gone and name or nil
+  if number == M.TRUNK then switch.trunk = not gone and number or nil end
+  for title in pairs(self.domain.workspaces) do self.touched[title] = true end
+end
+
+function Dtsa:answer(round, item)
+  local name <const> = item.switch.names[item.number]
+  if not name or self.switches[item.switch.id] ~= item.switch then return end
+  local answer <const>, why = control.handle(self.control, programme.place(item.switch.id, name), item.frame)
+  if not answer then return log("switch %s, port %s: %s", item.switch.id, name, why) end
+  if not answer.good then log("%s: %s", answer.request.type, answer.reason) end
+  round[#round + 1] = { switch = item.switch, number = item.number, reply = answer.reply }
+end
+
+function Dtsa:take(round, item)
+  if item.frame then self:answer(round, item)
+  elseif item.port then self:port_changed(item.switch, item.port, item.gone)
+  elseif item.joins then self:join(item.joins, item.found)
+  elseif item.leaves and self.switches[item.leaves.id] == item.leaves then self.switches[item.leaves.id] = nil
+  end
+end
+
+function Dtsa:note_touched(changes)
+  for _, change in ipairs(changes) do
+    if change.kind ~= "entity" then self.touched[change.title] = true end
+  end
+end
+
+-- The workspaces that are touched, by number; false for one that is gone and whose number nobody has taken.
+function Dtsa:touched_numbers()
+  local numbers <const> = {}
+  for title in pairs(self.touched) do
+    local workspace <const>, former <const> = self.domain.workspaces[title], self.former[title]
+    if workspace then numbers[workspace.number] = workspace
+    elseif former and not self.domain.numbers[former] then numbers[former] = false
+    end
+  end
+  return numbers
+end
+
+-- Tells the switches, and returns when all of them have done it. One that does not answer leaves.
+function Dtsa:programme_all()
+  local waits = {}
+  local numbers <const> = self:touched_numbers()
+  for _, switch in pairs(self.switches) do
+    local sent = false
+    for number, workspace in pairs(numbers) do sent = self:programme(switch, number, workspace) or sent end
+    if sent then
+      waits[#waits + 1] = task.spawn(function()
+        local good, result = pcall(switch.dp.barrier, switch.dp, PATIENCE)
+        if good and result then return end
+        log("switch %s: %s", switch.id, good and "no answer" or tostring(result))
+        switch.dp:close "it does not do what it is told"
+      end)
+    end
+  end
+  for _, wait in ipairs(waits) do wait:join() end
+  self.touched = {}
+end
+
+-- Numbers of workspaces as they are, to know those of workspaces that go.
+function Dtsa:remember_numbers()
+  self.former = {}
+  for number, title in pairs(self.domain.numbers) do self.former[title] = number end
+end
+
+local function answer_all(round)
+  for _, one in ipairs(round) do
+    one.switch.dp:packet_out { data = one.reply, actions = { { output = one.number } } }
+  end
+end
+
+function Dtsa:round(items)
+  local round <const> = {}
+  for _, item in ipairs(items) do self:take(round, item) end
+  local changes <const> = domains.take_changes(self.domain)
+  local good, message = store.write(self.store, self.domain, changes)
+  if not good then error("the database does not take what has changed: " .. message, 0) end
+  self:note_touched(changes)
+  if not next(self.touched) then return answer_all(round) end
+  self:programme_all()
+  self:remember_numbers()
+  task.spawn(function()
+    task.sleep(SETTLE)
+    answer_all(round)
+  end)
+end
+
+-- Whether the port that a place is can be reached.
+function Dtsa:is_there(place)
+  local id, name = programme.split(place)
+  local switch <const> = self.switches[id]
+  return switch and switch.ports[name] ~= nil
+end
+
+-- Entities whose port, or whose switch, stays away go with it.
+function Dtsa:age()
+  local now <const>, gone <const> = runtime.now(), {}
+  for place in pairs(self.domain.at) do
+    self.missing[place] = not self:is_there(place) and (self.missing[place] or now) or nil
+    if now - (self.missing[place] or now) >= self.absence then gone[#gone + 1] = place end
+  end
+  for _, place in ipairs(gone) do
+    self.missing[place] = nil
+    for _, title in ipairs(domains.vacate(self.domain, place)) do log("entity %s: its port is gone", title) end
+  end
+  if #gone > 0 then self.inbox:put {} end
+end
+
+--- Runs until the database or the socket fails.
+-- @tparam table options network (its name), db (remote of the database), path or address and port (where switches
+--   connect), policy, rate (kbit/s), absence (seconds for which entities outlive their port)
+function M.run(options)
+  local kept, message = store.open(options.db, options.network)
+  if not kept then error(message, 0) end
+  local domain <const> = domains.new { policy = options.policy, rate = options.rate }
+  domains.restore(domain, store.load(kept))
+  local self <const> = setmetatable({ domain = domain, store = kept, switches = {}, missing = {}, touched = {},
+    absence = options.absence, control = control.new(domain, { title = options.title }), inbox = mailbox.new() }, Dtsa)
+  self:remember_numbers()
+  assert(openflow.listen { path = options.path, address = options.address, port = options.port,
+    on_switch = function(dp) on_switch(self, dp) end })
+  task.every(LOOK, self.age, self)
+  while true do self:round(self.inbox:take_all()) end
+end
+
+return M

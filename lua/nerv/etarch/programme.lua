@@ -1,0 +1,145 @@
+--- What a switch of an ETArch network does, as OpenFlow: computed from the domain, never read from the switch.
+--
+-- A frame of a member goes to the workspace's group, which is on each switch that has members: it copies the frame to
+-- their ports and, where members are elsewhere too, to the trunk, once. OpenFlow never sends a frame back to where it
+-- came from, so nobody hears himself and the trunk's frames do not return. Whatever nobody is attached for is dropped.
+local control <const> = require "nerv.etarch.control"
+local etcp <const> = require "nerv.etcp"
+
+local M = {}
+
+local TYPE <const>, DTS <const> = control.ETHERTYPE, "44:54:53:00:00:00"
+-- Priorities: control frames; those that claim to be from the DTS; members' frames; other ETArch; all else.
+local CONTROL <const>, FORGED <const>, MEMBER <const>, STRANGER <const>, OTHER <const> = 300, 290, 200, 10, 0
+
+--- @tparam string switch number of the switch, as text
+-- @tparam string port name of its port
+-- @return the place, as the domain knows it
+function M.place(switch, port) return switch .. "/" .. port end
+
+--- The number of a switch and the name of a port that a place is.
+function M.split(place) return place:match("^([^/]*)/(.*)$") end
+
+local function flow(priority, match, actions, meter)
+  match.eth_type = match.eth_type or (priority > OTHER and TYPE or nil)
+  return { priority = priority, match = match, actions = actions, meter = meter }
+end
+
+--- What tells one flow from another.
+function M.key(f)
+  local m <const> = f.match
+  return table.concat({ f.priority, m.in_port or "", m.eth_src or "", m.eth_dst or "" }, " ")
+end
+
+local function keyed(flows)
+  local by = {}
+  for _, f in ipairs(flows) do by[M.key(f)] = f end
+  return by
+end
+
+--- What every switch does, whoever is attached. Nothing but ETArch crosses it.
+function M.base()
+  return { flows = keyed { flow(CONTROL, { eth_dst = DTS }, { { output = "controller" } }),
+    flow(FORGED, { eth_src = DTS }, {}), flow(STRANGER, {}, {}), flow(OTHER, {}, {}) } }
+end
+
+-- The members of a workspace at a switch: port number -> {number=, sources= set of addresses, old= whether one speaks
+-- the oldest dialect}; and whether there are others elsewhere.
+local function members_at(domain, workspace, switch, second_label)
+  local ports, elsewhere = {}, false
+  for title in pairs(workspace.members) do
+    local entity <const> = domain.entities[title]
+    local id, name = M.split(entity.place)
+    local number <const> = switch.ports[name]
+    if id ~= switch.id then elsewhere = true
+    elseif number then
+      local port = ports[number] or { number = number, sources = {}, old = false }
+      ports[number], port.old = port, port.old or entity.dialect == "d2"
+      port.sources[entity.dialect == "d2" and second_label or entity.mac] = true
+    end
+  end
+  return ports, elsewhere
+end
+
+-- The oldest dialect knows a workspace by both addresses.
+local function bucket(number, rewritten)
+  local actions = { { output = number } }
+  if rewritten then table.insert(actions, 1, { set_field = { eth_src = rewritten } }) end
+  return { actions = actions }
+end
+
+--- What a switch does for a workspace. A meter is there from the workspace's beginning to its end: a new one lets
+-- nothing pass until its bucket has filled.
+-- @tparam table switch id, ports (name -> number), trunk (number of the port to the other switches, or nil)
+-- @return {number=, buckets=, rate= kbit/s or nil, flows= by key}, or nil when there is nothing to do
+function M.workspace(domain, workspace, switch)
+  local _, second_label <const> = etcp.label(workspace.title)
+  local ports, elsewhere = members_at(domain, workspace, switch, second_label)
+  local number <const>, rate <const> = workspace.number, workspace.rate > 0 and workspace.rate or nil
+  if not next(ports) then return rate and { number = number, rate = rate, flows = {} } end
+  local trunk <const> = elsewhere and switch.trunk or nil
+  local buckets, flows, to_group = {}, {}, { { group = number } }
+  for port, member in pairs(ports) do
+    buckets[#buckets + 1] = bucket(port, member.old and second_label)
+    for source in pairs(member.sources) do
+      flows[#flows + 1] = flow(MEMBER, { in_port = port, eth_src = source, eth_dst = workspace.label }, to_group,
+        rate and number)
+    end
+  end
+  table.sort(buckets, function(a, b) return a.actions[#a.actions].output < b.actions[#b.actions].output end)
+  if trunk then
+    buckets[#buckets + 1] = bucket(trunk)
+    flows[#flows + 1] = flow(MEMBER, { in_port = trunk, eth_dst = workspace.label }, to_group)
+  end
+  return { number = number, buckets = buckets, rate = rate, flows = keyed(flows) }
+end
+
+-- Whether two values, made of tables, are the same.
+local function same(a, b)
+  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
+  for key, value in pairs(a) do
+    if not same(value, b[key]) then return false end
+  end
+  for key in pairs(b) do
+    if a[key] == nil then return false end
+  end
+  return true
+end
+
+-- A burst of what the workspace may send in a second passes.
+local function meter(command, spec)
+  return { "meter_mod", { command = command, meter = spec.number, flags = { kbps = true, burst = true },
+    bands = command ~= "delete" and { { drop = spec.rate, burst = spec.rate } } or {} } }
+end
+
+local function group(command, spec)
+  return { "group_mod", { command = command, group = spec.number, type = "all",
+    buckets = command ~= "delete" and spec.buckets or {} } }
+end
+
+local function remove_flow(f)
+  return { "flow_mod", { command = "delete_strict", priority = f.priority, match = f.match } }
+end
+
+--- The messages that lead from what a switch does to what it is to do. At no moment does a flow name a group that is
+-- not there, and what stays the same is not touched.
+-- @tparam ?table old, new from M.workspace or M.base
+-- @return array of { name of the message, its items }
+function M.messages(old, new)
+  local list = {}
+  local function add(message) list[#list + 1] = message end
+  old, new = old or { flows = {} }, new or { flows = {} }
+  if new.rate and new.rate ~= old.rate then add(meter(old.rate and "modify" or "add", new)) end
+  if new.buckets and not same(old.buckets, new.buckets) then add(group(old.buckets and "modify" or "add", new)) end
+  for key, f in pairs(new.flows) do
+    if not same(old.flows[key], f) then add { "flow_mod", f } end
+  end
+  for key, f in pairs(old.flows) do
+    if not new.flows[key] then add(remove_flow(f)) end
+  end
+  if old.buckets and not new.buckets then add(group("delete", old)) end
+  if old.rate and not new.rate then add(meter("delete", old)) end
+  return list
+end
+
+return M

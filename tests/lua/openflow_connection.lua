@@ -201,7 +201,7 @@ do
 end
 do
   local switch <close>, dp = pair(7)
-  dp:on("port_status", function() sleep(60) end)
+  dp:on("port_status", function() tap.eventually(20, function() return dp:info().reason end) end)
   local event <const> = openflow_codec.encode("port_status", { reason = "modify", port = { port = 1 } }):rep(100)
   spawn(function() while switch.stream:write(event) do sleep(0) end end)
   tap.ok(tap.eventually(10, function() return dp:info().reason end), "events that may not be dropped end the connection")
@@ -231,6 +231,27 @@ do
   cancelled:join()
   switch:close()
   tap.ok(sender:join(5), "and ends with the switch")
+end
+
+-- both sides write before they read: neither waits for ever
+do
+  local switch <close>, dp = pair(0x18)
+  local handled = 0
+  dp:on("packet_in", function(p)
+    handled = handled + 1
+    dp:packet_out { data = p.data, actions = { { output = 1 } } }
+  end)
+  local frame <const>, TOTAL <const> = openflow_codec.encode("packet_in", { match = { in_port = 1 },
+    data = ("x"):rep(1000) }), 4000
+  tap.ok(timeout(20, function()
+    for _ = 1, TOTAL // 100 do switch.stream:write(frame:rep(100)) end
+    return true
+  end), "a switch that writes much before it reads")
+  local answers = 0
+  local reader <close> = spawn(function() while switch:receive() do answers = answers + 1 end end)
+  tap.ok(tap.eventually(20, function() return handled + dp:info().dropped == TOTAL and answers == handled end),
+    "gets an answer to each frame that was not dropped")
+  tap.ok(handled > 500 and reader, "and many were not", handled)
 end
 
 -- silence
@@ -352,6 +373,22 @@ do
   tap.ok(tap.eventually(10, function() return frames == 50 * 60000 end), "three million bytes over it", frames)
   connect():write(openflow_codec.encode("hello", { versions = { 4 } }))
   tap.ok(tap.eventually(5, function() return #refused > 0 end), "who speaks plainly there is refused")
+end
+-- many that come and go, in all states
+do
+  local function descriptors() return #file.list "/proc/self/fd" end
+  tap.ok(tap.eventually(10, function() return next(controller.channels) == nil end), "nobody is connected")
+  for _ = 1, 2 do collectgarbage() end
+  local before <const> = descriptors()
+  for i = 1, 200 do
+    local switch <close> = switches.connect(path)
+    if i % 4 == 1 then switch:begin(i) elseif i % 4 == 2 then switch:send("hello", { versions = { 4 } })
+    elseif i % 4 == 3 then switch.stream:write "rubbish that is no OpenFlow" end
+  end
+  tap.ok(tap.eventually(10, function()
+    collectgarbage()
+    return next(controller.channels) == nil and next(controller.switches) == nil and descriptors() == before
+  end), "two hundred that come and go leave nothing", descriptors() - before)
 end
 tap.eq(select(3, openflow.connect { path = path .. "5", on_switch = print }), "ENOENT", "nobody is there")
 tap.done()

@@ -22,7 +22,7 @@ refuses(function() network.create { name = "red", archetype = "ip" } end,
 refuses(function() network.create { archetype = "ip", subnet = "10.1.0.0/24" } end,
   "network.create: option 'name' is missing", "missing name")
 refuses(function() network.create { name = "red", subnet = "10.1.0.0/24" } end,
-  "network.create: option 'archetype' is missing; there are .*bridge, ip", "missing archetype")
+  "network.create: option 'archetype' is missing; there are bridge, .*ip", "missing archetype")
 refuses(function() network.create { name = "red", archetype = "ipp", subnet = "10.1.0.0/24" } end,
   "network.create: unknown archetype 'ipp'; did you mean 'ip'%?$", "unknown archetype: the nearest is named")
 refuses(function() network.create { name = "red", archetype = "quite-another" } end,

@@ -69,8 +69,16 @@ lab.state():transact { { op = "update", table = "Node", where = { { "name", "=="
 tap.ok(tap.eventually(3, function() return node.get("pm3").state == "active" end), "a node that is called stale and is not says so at once")
 tap.ok(white:get("w4"):ping "10.2.0.1" and #white:verify() == 0, "with all that it has")
 
+local function has_address()
+  for _, a in ipairs(address.list { netns = h[2].netns, link = "eth0" }) do
+    if a.address == h[2].address .. "/24" then return true end
+  end
+  return false
+end
+assert(address.delete { netns = h[2].netns, link = "eth0", address = h[2].address .. "/24" })
 crash.signal({ processes.pm2() }, "CONT")
 tap.ok(tap.eventually(15, function() return node.get("pm2").state == "active" end), "it comes back")
+tap.ok(has_address(), "it has compared all that it has before it said so")
 tap.eq(file.list(run_dir .. "/ns"), { "blue:h2" }, "and has cleaned up")
 local strange <const> = {}
 for _, line in ipairs(crash.picture(bed, "pm2")) do

@@ -227,9 +227,9 @@ assert(tap.eventually(5, function() return link.get { name = named "g" }.running
 before = picture()
 
 -- A network with all that it may have, and as another archetype; `plain` is a foreign interface.
-local white <const> = network.create { name = "white", archetype = "ip", subnet = "172.17.0.0/24", subnet6 = "fd00:1::/64",
+local white <const> = network.create { name = "white", archetype = "ip", subnet = "172.29.0.0/24", subnet6 = "fd00:1::/64",
   gateway = true, dhcp = true, dns = true, uplink = plain, uplink_address = "198.51.100.33/24", uplink_router = "198.51.100.40",
-  routes = { ["10.9.0.0/16"] = "172.17.0.7" } }
+  routes = { ["10.9.0.0/16"] = "172.29.0.7" } }
 white:endpoint { { name = "w1" }, { name = "w2" } }
 survives "a network with gateway and uplink, and with the engine's addresses"
 white:update { inbound = true, dns = false, mtu = 1400, uplink_address = "198.51.100.34/24", routes = {} }

@@ -43,23 +43,38 @@ static int push_ended(lua_State *L, const struct ofc_channel *c)
 	return 3;
 }
 
+/* Adds the request that an error is about to the table on top: as it was sent, or as far as the error's data tells. */
+static void add_request(lua_State *L, const struct ofc_channel *c, const uint8_t *error, size_t n)
+{
+	size_t length, data = OFP_HEAD + 4;
+	const uint8_t *request = ofc_request(c, (uint32_t)ofp_get(error + 4, 4), &length);
+
+	if (!request) {
+		if (n < data + OFP_HEAD)
+			return;
+		request = error + data;
+		length = n - data;
+	}
+	if (ofp_decode(L, request, length)) {
+		if (request[1] >= OFP_TYPES || !ofp_messages[request[1]])
+			return;
+		lua_createtable(L, 0, 2);
+		lua_pushstring(L, ofp_messages[request[1]]->name);
+		lua_setfield(L, -2, "message");
+		lua_pushboolean(L, true);
+		lua_setfield(L, -2, "cut");
+	}
+	lua_setfield(L, -2, "request");
+}
+
 /* Pushes a message, an error with the request that it is about. NULL or what is wrong. */
 static const char *push_message(lua_State *L, const struct ofc_channel *c, const uint8_t *bytes, size_t n)
 {
 	const char *fault = ofp_decode(L, bytes, n);
-	const uint8_t *request;
-	size_t length;
 
-	if (fault || bytes[1] != OFP_ERROR)
-		return fault;
-	request = ofc_request(c, (uint32_t)ofp_get(bytes + 4, 4), &length);
-	if (!request && n >= OFP_HEAD + 4 + OFP_HEAD) {
-		request = bytes + OFP_HEAD + 4;
-		length = n - OFP_HEAD - 4;
-	}
-	if (request && !ofp_decode(L, request, length))
-		lua_setfield(L, -2, "request");
-	return NULL;
+	if (!fault && bytes[1] == OFP_ERROR)
+		add_request(L, c, bytes, n);
+	return fault;
 }
 
 static int take_go(lua_State *L, int status, lua_KContext ctx)

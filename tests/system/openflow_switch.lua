@@ -186,6 +186,8 @@ refused(function() return switch:flow { table = 1, goto_table = 0 } end, "bad_in
 refused(function() return switch:port { port = 99, mac = "02:00:00:00:00:01" } end, "port_mod_failed/bad_port", "a port")
 refused(function() return switch:packet_out { data = "short", actions = { { output = 0xffffff77 } } } end,
   "bad_action/bad_out_port", "a port to send by")
+refused(function() return switch:packet_out { data = ("long"):rep(100), actions = { { output = 0xffffff77 } } } end,
+  "packet_out: bad_action/bad_out_port: {.*longlong", "a long one")
 tap.eq(select(3, switch:stats("meter", { meter = 5 })), "meter_mod_failed/unknown_meter", "statistics of what is not there")
 tap.eq(switch:barrier(), true, "and nothing is left of it")
 assert(switch:config { miss_send_len = 64 })

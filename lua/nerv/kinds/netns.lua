@@ -28,8 +28,14 @@ return {
   end,
   change = function(old, new, node)
     if old.loopback == new.loopback and (new.ipv6 or not old.drifted) then return {} end
-    return { { "link.set", { netns = path(new, node), name = "lo", up = new.loopback } },
-      not new.ipv6 and { "sysctl.set", { netns = path(new, node), name = IPV6_OFF, value = "1" } } or nil }
+    local list = { { "link.set", { netns = path(new, node), name = "lo", up = new.loopback } } }
+    if not new.ipv6 then list[2] = { "sysctl.set", { netns = path(new, node), name = IPV6_OFF, value = "1" } } end
+    -- The kernel gives a loopback that comes up its address, and leaves it there when it goes down.
+    if not new.loopback then
+      list[#list + 1] = { "address.delete", { netns = path(new, node), link = "lo", address = "127.0.0.1/8",
+        missing_ok = true } }
+    end
+    return list
   end,
   -- What runs in it goes first: a process would keep the namespace alive without a name.
   release = function(p, node)

@@ -147,7 +147,13 @@ do
   tap.eq({ barrier() }, { true, true }, "the next one does not tell of it again")
   tap.eq({ #errors, errors[1].request.match.in_port, errors[2].code }, { 2, 77, "out_of_groups" },
     "the handler hears of each, with the request")
-  local waiting = spawn(dp.barrier, dp)
+  local whole <const> = openflow_codec.encode("packet_out", { data = ("x"):rep(100) })
+  switch:send("error", { type = "bad_action", code = "bad_out_port", data = whole }, 4711)
+  switch:send("error", { type = "bad_action", code = "bad_out_port", data = whole:sub(1, 64) }, 4712)
+  tap.ok(tap.eventually(5, function() return #errors == 4 end), "errors of what is not kept")
+  tap.eq({ errors[3].request.data, errors[4].request }, { ("x"):rep(100), { message = "packet_out", cut = true } },
+    "tell of the request what the switch shows of it")
+  local waiting = spawn(function() return dp:barrier() end)
   switch:expect "barrier_request"
   switch:close()
   tap.eq({ waiting:wait() }, { [2] = dp.closed, [3] = "closed" }, "who waits when the switch goes hears of it")

@@ -10,7 +10,7 @@ nervsh=$PWD/root/usr/bin/nervsh
 run --version
 prints "its version" "$("$nervsh" --version)"
 run -e 'print(lab.here() ~= nil, #archetype.list(), (require("nerv.paths").p4():gsub("^.*/root/", "")))'
-prints "it starts an agent and knows its archetypes" $'true\t5\tusr/lib/nerv/p4'
+prints "it starts an agent and knows its archetypes" $'true\t6\tusr/lib/nerv/p4'
 run -e 'local tb = testbed.create{ nodes = 2 }
 	local blue = network.create{ name = "blue", archetype = "ip", subnet = "10.9.0.0/24", home = "pm1" }
 	local h = blue:endpoint{ { name = "h1", node = "pm1" }, { name = "h2", node = "pm2" } }

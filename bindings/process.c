@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "bindings/process_buffers.h"
 #include "bindings/process_child.h"
 #include "bindings/process_options.h"
 #include "bindings/process_run.h"
@@ -297,6 +298,12 @@ static const struct fn functions[] = {
 	  "print(s:next())" },
 	{ "self", l_self, NULL, "returns the id of this process",
 	  "print(process.self())" },
+	{ "packet_buffers", process_l_packet_buffers,
+	  (const struct arg[]){ { "pid", ARG_INTEGER, true, "id of the process", NULL },
+				{ "bytes", ARG_INTEGER, true, "of each of its packet sockets, each way", NULL },
+				{ 0 } },
+	  "lets more frames wait for a process that switches them itself; returns how many sockets it has for that",
+	  "print(process.packet_buffers(process.self(), 1 << 20))" },
 	{ "exists", l_exists, pid_args, "returns whether there is such a process, which has not ended",
 	  "print(process.exists(process.self()))" },
 	{ "exe", l_exe, NULL, "returns the path of this program",

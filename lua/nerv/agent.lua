@@ -128,6 +128,7 @@ local function heartbeat(agent)
       local good = renew(agent)
       due = runtime.now() + (good and HEARTBEAT or HEARTBEAT_AGAIN)
       agent.node.supervisor:rotate()
+    agent.node.vswitch:enlarge_buffers()
     end
   end
 end

@@ -150,6 +150,12 @@ end
 --- Whether a service has been started or taken over; it may be just starting again.
 function Supervisor:runs(p) return self.services[id_of(p)] ~= nil end
 
+--- Process id of a service that has been started or taken over, or nil.
+function Supervisor:pid(p)
+  local service = self.services[id_of(p)]
+  return service and service.child.pid
+end
+
 local function same_command(self, record, p)
   return needs.equal(record.argv, command(self, p))
 end

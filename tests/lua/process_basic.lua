@@ -189,6 +189,24 @@ tap.eq(process.getenv("NERV_P_NOT_SET"), nil, "getenv")
 tap.ok(process.getenv("PATH"), "getenv PATH")
 tap.eq(tostring(process.uid()) .. "\n", process.run { argv = { "id", "-u" } }.stdout, "uid")
 
+do
+  local child = process.spawn { stdin = "pipe", stdout = "pipe", argv = { "python3", "-c", [[
+import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0); t = socket.socket(); b = t.getsockopt(1, 8)
+print("ready", flush=True)
+sys.stdin.readline()
+print(s.getsockopt(1, 8), s.getsockopt(1, 7), t.getsockopt(1, 8) == b)]] } }
+  child.stdout:read_line()
+  tap.eq(process.packet_buffers(child.pid, 4 << 20), 1, "packet sockets of another process")
+  child.stdin:write "\n"
+  tap.eq(child.stdout:read_line(), "8388608 8388608 True", "have larger buffers, others do not")   -- the kernel doubles
+  child:wait()
+  child.stdin:close()
+  child.stdout:close()
+  tap.eq(code(process.packet_buffers(child.pid, 1 << 20)), "ESRCH", "a process that is gone")
+  tap.raises(function() process.packet_buffers(1, 0) end, "bytes are expected", "no bytes")
+end
+
 collectgarbage() collectgarbage()
 tap.eq(fds(), before, "no descriptor is left open")
 tap.done()

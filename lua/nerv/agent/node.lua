@@ -63,6 +63,7 @@ function M.new(agent, log)
   end
   function node.service_restarted(p)
     node.close_switch(p.name)
+    if p.kind == "vswitch" then task.spawn(node.vswitch.restarted, node.vswitch) end
     agent:hurry()   -- what failed may have failed for want of it
   end
   return node

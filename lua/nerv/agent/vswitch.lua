@@ -31,6 +31,10 @@ local LIMIT <const> = 30
 local DYING <const> = 2
 -- Device of every datapath in user space.
 local USER_DEVICE <const> = "ovs-netdev"
+-- Bytes that may wait at each port and on the way out of our own daemon in user space. The kernel's default holds two
+-- or three of the large frames that come with offloads: measured across nodes at 1 Gbit/s, 0.86 of it with 30,000
+-- frames sent again in 3 s, and 0.98 with none.
+local BUFFER <const> = 8 << 20
 -- Names of our two services, in the order of their start.
 local SERVICES <const> = { "database", "daemon" }
 
@@ -333,6 +337,23 @@ function Vswitch:apply(operations)
   good, message, code = followed(self, watch, number)
   if not good then return nil, message, code end
   return results
+end
+
+--- Gives the sockets that our daemon has by now the buffers that they need: those of its ports, and the one by which it
+-- sends, which it opens with the first frame.
+function Vswitch:enlarge_buffers()
+  local pid = not self.system and self:in_user_space() and self.node.supervisor:pid(service(self, "daemon"))
+  local descriptors = pid and #(file.list(("/proc/%d/fd"):format(pid)) or {})
+  if not pid or self.enlarged == descriptors then return end
+  local count, message = process.packet_buffers(pid, BUFFER)
+  self.enlarged = count and descriptors
+  if not count then self.node.log("Open vSwitch's buffers stay as they are: " .. message) end
+end
+
+--- The daemon has been started again.
+function Vswitch:restarted()
+  self.enlarged = nil
+  if self:apply {} then self:enlarge_buffers() end
 end
 
 return M

@@ -133,6 +133,7 @@ local function put(list, node)
   end
   local good, message, code = node.vswitch:apply(ports:operations(operations))
   if not good then return nil, message, code, 1 end
+  node.vswitch:enlarge_buffers()
   return set_checksum(list, node, false)
 end
 

@@ -1,5 +1,6 @@
 -- Two labs and a daemon on one machine, with equal names of networks and endpoints and equal addresses, each with a
 -- gateway, DHCP, DNS, a way out and a switch: what is done in one, up to its end, is nothing to the others.
+-- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local crash <const> = require "support.crash"
 local kernel <const> = require "support.kernel"

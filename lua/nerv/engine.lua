@@ -448,6 +448,7 @@ function Engine:apply_kernel(actions, first)
   for i = first, ops and last or 0 do
     local kind = kinds.get(actions[i].need.kind)
     if actions[i].verb == "remove" and kind.release then kind.release(actions[i].need.p, self.node) end
+    task.breathe()
   end
   if not ops then return failure(actions[first], last) end
   local good, message, code, index = true, nil, nil, #ops + 1

@@ -60,15 +60,14 @@ static void add_item(lua_State *L, struct op_job *job, lua_Integer item)
 static int finish_batch(lua_State *L, int status, lua_KContext ctx)
 {
 	struct op_job *job = lua_touserdata(L, (int)ctx);
+	int results = 0;
 
 	(void)status;
-	if (!job->list.failed) {
-		lua_pushinteger(L, job->list.done);
-		return 1;
-	}
-	op_push_fault(L, &job->list);
-	lua_pushinteger(L, job->list.done + 1);
-	return 4;
+	if (job->list.failed)
+		results = op_push_fault(L, &job->list);
+	lua_pushinteger(L, job->list.done + (results ? 1 : 0));
+	op_job_release(job);
+	return results + 1;
 }
 
 static int l_run(lua_State *L)

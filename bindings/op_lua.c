@@ -6,12 +6,15 @@
 
 static const char class_name[] = "nerv.op_job";
 
-static int destroy_job(lua_State *L)
+void op_job_release(struct op_job *job)
 {
-	struct op_job *job = lua_touserdata(L, 1);
-
 	op_list_free(&job->list);
 	arena_free(&job->arena);
+}
+
+static int destroy_job(lua_State *L)
+{
+	op_job_release(lua_touserdata(L, 1));
 	return 0;
 }
 
@@ -81,18 +84,24 @@ int op_push_fault(lua_State *L, const struct op_list *l)
 	return 3;
 }
 
+static int push_result(lua_State *L, struct op_list *l)
+{
+	if (l->failed)
+		return op_push_fault(L, l);
+	if (l->head->verb->push)
+		return l->head->verb->push(L, l, l->head);
+	lua_pushboolean(L, true);
+	return 1;
+}
+
 static int finish_call(lua_State *L, int status, lua_KContext ctx)
 {
 	struct op_job *job = lua_touserdata(L, (int)ctx);
-	struct op *op = job->list.head;
+	int results = push_result(L, &job->list);
 
 	(void)status;
-	if (job->list.failed)
-		return op_push_fault(L, &job->list);
-	if (op->verb->push)
-		return op->verb->push(L, &job->list, op);
-	lua_pushboolean(L, true);
-	return 1;
+	op_job_release(job);
+	return results;
 }
 
 int op_call(lua_State *L, const struct verb *verb)

@@ -90,6 +90,10 @@ int op_call(lua_State *L, const struct verb *verb);
  * index is `ctx`. */
 int op_job_run(lua_State *L, lua_KFunction k);
 
+/* Frees what a job holds when its results have been pushed: Lua's collector, which sees some bytes
+ * only, would leave many times its own memory lying. It may be called again. */
+void op_job_release(struct op_job *job);
+
 /* Pushes nil, message and code for a list that failed; returns 3. */
 int op_push_fault(lua_State *L, const struct op_list *l);
 

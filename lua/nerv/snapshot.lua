@@ -15,21 +15,36 @@ local Snapshot = {}
 Snapshot.__index = Snapshot
 local M = {}
 
+-- Namespaces that are remembered at a time: who looks at one is done with it soon, and there may be thousands.
+local NAMESPACES <const> = 16
+
 function M.new(node)
-  return setmetatable({ node = node, cache = {} }, Snapshot)
+  return setmetatable({ node = node, cache = {}, recent = {}, at = 0 }, Snapshot)
 end
 
 --- Reads anew what is asked for from now on.
-function Snapshot:forget() self.cache = {} end
+function Snapshot:forget() self.cache, self.recent = {}, {} end
+
+-- What has been read of a namespace or switch, or of the node (nil).
+local function place_of(self, where)
+  local place = self.cache[where or ""]
+  if place then return place end
+  place = {}
+  self.cache[where or ""] = place
+  if where and where:find("/", 1, true) then
+    place.gone = not netns.exists(where)
+    self.at = self.at % NAMESPACES + 1
+    if self.recent[self.at] then self.cache[self.recent[self.at]] = nil end
+    self.recent[self.at] = where
+  end
+  return place
+end
 
 -- Reads by `f` at first use. A namespace or switch that is not there has nothing.
 function Snapshot:once(what, where, f)
-  local key = what .. "\0" .. tostring(where or "")
-  if not self.cache[key] then
-    local there = where == nil or not where:find("/", 1, true) or netns.exists(where)
-    self.cache[key] = there and f() or {}
-  end
-  return self.cache[key]
+  local place = place_of(self, where)
+  if not place[what] then place[what] = not place.gone and f() or {} end
+  return place[what]
 end
 
 function Snapshot:links(ns)

@@ -49,6 +49,10 @@ local FIGURES <const> = {
   { name = "complete_ms", by = "prompt.lua", reach = at_most(30) },
   { name = "entries_per_s", by = "entries.lua", reach = at_least(20000) },
   { name = "packet_in_per_s", by = "packet_in.lua", reach = at_least(30000) },
+  { name = "etarch_register_ms_p99", by = "etarch.lua", reach = at_most(5) },
+  { name = "etarch_attach_ms_p99", by = "etarch.lua", reach = at_most(10) },
+  { name = "etarch_registers_per_s", by = "etarch.lua", reach = at_least(5000) },
+  { name = "etarch_trunk_copies", by = "etarch.lua", reach = at_most(1) },
 }
 
 local function selected(names)

@@ -1,0 +1,92 @@
+-- Figures of ETArch: how long an entity waits for an answer over two nodes, what a message to many costs the trunk, and
+-- how many registrations a second one DTSA takes into the database.
+local here <const> = arg[0]:match("^(.*)/[^/]*$")
+package.path = here .. "/?.lua;" .. package.path
+local measure <const> = require "measure"
+
+local SWITCHES <const>, MEMBERS <const> = 16, 8
+local bed <const> = testbed.create { nodes = 2 }
+
+-- Milliseconds from requests to their answers, on one socket.
+local function request_times(where, count, request_of)
+  local mac <const> = link.get({ name = "eth0", netns = where }).mac
+  local address <const> = mac:gsub("(%x%x):?", function(digits) return string.char(tonumber(digits, 16)) end)
+  local socket <close> = expect(packet.open { link = "eth0", netns = where, protocol = 0x0880 })
+  local samples = {}
+  for i = 1, count do
+    local request <const> = request_of(i)
+    local began <const> = runtime.now()
+    expect(socket:send("DTS\0\0\0" .. address .. "\8\x80" .. etcp.request(request)))
+    for frame, info in socket:frames(10) do
+      local response = not info.outgoing and etcp.read_response(frame:sub(15))
+      if response and response.request_id == request.id then
+        expect(response.status == "success", request.type)
+        samples[#samples + 1] = (runtime.now() - began) * 1000
+        break
+      end
+    end
+  end
+  expect(#samples == count, "every request is answered")
+  return samples
+end
+
+local function p99(samples, what)
+  measure.progress("%s: median %.2f ms, p99 %.2f ms", what, measure.median(samples), measure.quantile(samples, 0.99))
+  return { value = measure.quantile(samples, 0.99), low = measure.median(samples), high = measure.quantile(samples, 1),
+    count = #samples, note = ("median %.2f ms"):format(measure.median(samples)) }
+end
+
+local net <const> = network.create { name = "uf", archetype = "etarch", home = "pm1" }
+local specs <const> = { { name = "near", node = "pm1" } }
+for i = 1, MEMBERS do specs[#specs + 1] = { name = "far" .. i, node = "pm2" } end
+net:endpoint(specs)
+local function join(endpoint, title)
+  return entity.register { title = title or endpoint, netns = net:get(endpoint).netns, timeout = 2, tries = 5 }
+end
+
+-- Answers: an entity on the node that is not the DTSA's.
+local near <const>, far <const> = expect(join "near"), {}
+expect(near:create "room")
+for i = 1, MEMBERS do far[i] = expect(join("far" .. i)) end
+local far1 <const> = net:get("far1").netns
+local register <const> = request_times(far1, measure.rounds(500, 20), function(i)
+  return { type = "entity_register", id = i, body = { title = "new " .. i } }
+end)
+local attach <const> = {}
+for i, sample in ipairs(request_times(far1, measure.rounds(1000, 40), function(i)
+  return { type = i % 2 == 1 and "workspace_attach" or "workspace_detach", id = i,
+    body = { workspace_title = "room", entity_title = "far1" } }
+end)) do
+  if i % 2 == 1 then attach[#attach + 1] = sample end
+end
+
+-- Copies on the trunk of one message to all members on the other node.
+for _, one in ipairs(far) do expect(one:attach "room") end
+local capture <const> = expect(node.get("pm1"):capture { interface = "trunk0", filter = "vlan " .. net.ports.data.tag })
+near:send("room", "one message\n")
+for _, one in ipairs(far) do expect(one:receive(5)) end
+local copies = 0
+for _, record in ipairs(capture:stop().packets) do
+  if record.bytes:find("one message", 1, true) then copies = copies + 1 end
+end
+
+-- Registrations: a DTSA of its own, which stores for the same network.
+local socket <const> = node.get("pm1").run_dir .. "/bench-dtsa"
+local dtsa <const> = expect(process.spawn { argv = { process.exe(), "-e",
+  ("require('nerv.etarch.dtsa').run { network = 'uf', title = 'bench', db = %q, absence = 3600, path = %q }"):format(
+    lab.connection().hello.db, socket) }, pdeathsig = "TERM", stderr = "null" })
+measure.wait_until("the DTSA", function() return file.stat(socket) end)
+local rates = {}
+for i = 1, measure.rounds(5, 1) do
+  if i > 1 then sleep(0.5) end
+  rates[i] = tonumber(measure.run { argv = { process.exe(), here .. "/etarch_load.lua", socket, tostring(SWITCHES),
+    tostring(measure.rounds(3, 0.5)) } })
+  measure.progress("registrations, round %d: %.0f a second", i, rates[i])
+end
+dtsa:kill()
+dtsa:wait(10)
+net:delete()
+bed:delete()
+measure.hand_over { etarch_register_ms_p99 = p99(register, "register"), etarch_attach_ms_p99 = p99(attach, "attach"),
+  etarch_registers_per_s = measure.result(rates),
+  etarch_trunk_copies = { value = copies, low = copies, high = copies, count = 1 } }

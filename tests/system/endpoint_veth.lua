@@ -128,7 +128,7 @@ tap.ok(tap.eventually(5, function() return kernel.addresses(NAMED, "eth0")[1] ==
   and #kernel.addresses(NAMED, "eth0") == 1, "it keeps what it has and gets nothing")
 expect(rename("eth0", "own0"))
 expect(link.set { netns = NAMED, name = "own0", up = true })
-tap.ok(pcall(net.verify, net) and h1:ping(c1), "when it is gone ours comes back")
+tap.ok(tap.eventually(5, function() return pcall(net.verify, net) and h1:ping(c1) end), "when it is gone ours comes back")
 
 -- the agent is killed
 local processes <const> = crash.processes()

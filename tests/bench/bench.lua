@@ -29,6 +29,8 @@ local FIGURES <const> = {
   { name = "tcp_ratio_100m", by = "traffic.lua 100mbit", reach = at_least(0.99) },
   { name = "udp_loss_100m", by = "traffic.lua 100mbit", reach = at_most(0.01) },
   { name = "udp_jitter_ratio_100m", by = "traffic.lua 100mbit", reach = jitter },
+  { name = "sdn_tcp_ratio_100m", by = "traffic.lua 100mbit", reach = at_least(0.99) },
+  { name = "sdn_tcp_ratio_1g", by = "traffic.lua 1gbit", reach = at_least(0.98) },
   { name = "tcp_ratio_1g", by = "traffic.lua 1gbit", reach = at_least(0.99) },
   { name = "tcp_ratio_open", by = "traffic.lua open", reach = at_least(0.80) },
   { name = "tcp_ratio_bridge", by = "traffic.lua open", reach = at_least(0.93) },

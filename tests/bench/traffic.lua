@@ -64,10 +64,10 @@ local function rounds(what, count, ways, names, one, show)
   return all
 end
 
-local function ratios(all, field, below)
+local function ratios(all, field, below, above)
   local list, amounts = {}, {}
   for i, round in ipairs(all) do
-    list[i] = round.nerv[field] / round[below][field]
+    list[i] = round[above or "nerv"][field] / round[below][field]
     amounts[i] = round[below][field]
   end
   return list, measure.median(amounts)
@@ -76,18 +76,20 @@ end
 local function tcp_figures(results, ways)
   local suffix = link == "open" and "open" or link:match("^%d+%a")
   local open, bridge = wanted["tcp_ratio_" .. suffix], link == "open" and wanted.tcp_ratio_bridge
-  if not open and not bridge then return end
+  if not open and not bridge and not ways.sdn then return end
   -- NERV in the middle: it stands beside both that it is compared with.
   local names = { "nerv" }
-  if open then table.insert(names, 1, "raw") end
+  if open or ways.sdn then table.insert(names, 1, "raw") end
   if bridge then table.insert(names, "bridge") end
+  if ways.sdn then table.insert(names, 2, "sdn") end
   local all = rounds("TCP", TCP_ROUNDS, ways, names, tcp, function(r) return ("%.1f Mbit/s"):format(r.mbit) end)
-  local function figure(name, below)
-    local list, amount = ratios(all, "mbit", below)
+  local function figure(name, below, above)
+    local list, amount = ratios(all, "mbit", below, above)
     results[name] = measure.result(list, ("%s %.0f Mbit/s"):format(below, amount))
   end
   if open then figure("tcp_ratio_" .. suffix, "raw") end
   if bridge then figure("tcp_ratio_bridge", "bridge") end
+  if ways.sdn then figure("sdn_tcp_ratio_" .. suffix, "raw", "sdn") end
 end
 
 local function udp_figures(results, ways)
@@ -115,6 +117,12 @@ local ways <const> = {
   raw = way(tb:netns "pm1", tb:netns "pm2", tb:address "pm2"),
   nerv = way(h[1].netns, h[2].netns, h[2].address),
 }
+local sdn <const> = wanted[("sdn_tcp_ratio_%s"):format(link:match("^%d+%a") or "")]
+  and network.create { name = "green", archetype = "sdn", subnet = "10.1.0.0/24", home = "pm1" }
+if sdn then
+  local ends <const> = sdn:endpoint { { name = "h1", node = "pm1" }, { name = "h2", node = "pm2" } }
+  ways.sdn = way(ends[1].netns, ends[2].netns, ends[2].address)
+end
 local plain <const> = wanted.tcp_ratio_bridge and bridges.create()
 if plain then ways.bridge = way(plain.from, plain.to, plain.address) end
 
@@ -127,6 +135,7 @@ for _, server in ipairs(servers) do
   server:wait(5)
 end
 if plain then plain.delete() end
+if sdn then sdn:delete() end
 net:delete()
 tb:delete()
 measure.hand_over(results)

@@ -101,7 +101,7 @@ install: all doc
 	install -m 755 $(BUILD)/nerv-nve $(DESTDIR)$(PREFIX)/sbin/
 	install -m 644 $(BPF_OBJ) $(DESCRIPTIONS) $(DESTDIR)$(PREFIX)/lib/nerv/p4/
 	find lua archetypes -name '*.lua' -exec install -D -m 644 {} $(SHARE)/nerv/{} \;
-	install -D -m 755 -t $(SHARE)/nerv/scripts scripts/make-ca scripts/learning-switch.lua
+	install -D -m 755 -t $(SHARE)/nerv/scripts scripts/make-ca scripts/learning-switch.lua scripts/etarch-chat.lua
 	for page in $(BUILD)/man/*; do install -D -m 644 -t $(SHARE)/man/man$${page##*.} $$page || exit; done
 	install -D -m 644 scripts/install/nervsh.bash $(SHARE)/bash-completion/completions/nervsh
 	ln -sf nervsh $(SHARE)/bash-completion/completions/nerv-nve

@@ -5,7 +5,8 @@ local tap <const> = require "tap"
 local crash <const> = require "support.crash"
 local titles <const> = require "support.titles"
 
-local ROUNDS <const> = 5 * math.tointeger(tonumber(os.getenv "NERV_ROUNDS" or "1"))
+local TIMES <const> = math.tointeger(tonumber(os.getenv "NERV_ROUNDS" or "1"))
+local ROUNDS <const> = TIMES > 1 and 20 * TIMES or 5
 local SEED <const> = math.tointeger(tonumber(os.getenv "NERV_SEED" or "")) or os.time()
 math.randomseed(SEED)
 tap.note(("seed %d (NERV_SEED repeats it)"):format(SEED))

@@ -67,7 +67,7 @@ local function control_plane(need, net, switch)
   if net.node == net.home then
     local ours <const> = net.controller == "built-in"   -- its files may be root's alone
     need.service { name = "controller", netns = nic.netns, argv = command(net, address),
-      user = not ours and net.controller_user or nil, capabilities = ours and {} or nil, after = { nic.link } }
+      user = not ours and net.controller_user or nil, capabilities = {}, after = { nic.link } }
   end
   local socket <const> = ("${ovs}/%s.relay"):format((net.path:gsub("/", "+")))
   need.service { name = "relay", netns = nic.netns, capabilities = {}, ready = socket, after = { switch, nic.link },

@@ -30,7 +30,7 @@ end
 --- Puts a value, never nil.
 function Mailbox:put(value)
   if self.closed then return end
-  if self.last - self.first + 1 >= self.most then
+  if self:count() >= self.most then
     remove(self)
     self.dropped = self.dropped + 1
   end
@@ -38,6 +38,9 @@ function Mailbox:put(value)
   self.values[self.last] = value
   wake(self)
 end
+
+--- How many values wait.
+function Mailbox:count() return self.last - self.first + 1 end
 
 --- Takes the oldest value, waiting for one.
 -- @tparam ?number timeout seconds; by default for ever

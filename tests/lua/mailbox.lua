@@ -4,6 +4,7 @@ local mailbox <const> = require "nerv.mailbox"
 
 local box <const> = mailbox.new()
 for i = 1, 3 do box:put(i) end
+tap.eq(box:count(), 3, "values wait")
 tap.eq({ box:take(), box:take(), box:take() }, { 1, 2, 3 }, "what was put is taken in its order")
 tap.eq({ box:take(0.01) }, { nil, "timeout" }, "nothing comes")
 tap.eq({ box:take(0) }, { nil, "timeout" }, "without waiting")

@@ -21,6 +21,8 @@ Dtsa.__index = Dtsa
 M.TRUNK = 60000
 -- Seconds in which a switch must have done what it is told; between two looks for ports that are gone.
 local PATIENCE <const>, LOOK <const> = 2, 1
+-- Frames that may wait: then switches are held back, and drop what comes beyond.
+local WAITING_MOST <const> = 4096
 -- Seconds for which Open vSwitch may still do with frames that it has seen before what it did before, although it has
 -- answered the barrier: it looks its cache through afterwards (measured: 2 to 5 ms).
 local SETTLE <const> = 0.006
@@ -99,7 +101,10 @@ end
 -- A switch has connected; it takes part when it is known what it has.
 local function on_switch(self, dp)
   local switch <const> = new_switch(dp)
-  dp:on("packet_in", function(p) self.inbox:put { switch = switch, number = p.in_port, frame = p.data } end)
+  dp:on("packet_in", function(p)
+    while self.inbox:count() > WAITING_MOST do task.sleep(SETTLE) end
+    self.inbox:put { switch = switch, number = p.in_port, frame = p.data }
+  end)
   dp:on("port_status", function(e) self.inbox:put { switch = switch, port = e.port, gone = e.reason == "delete" } end)
   dp:on("error", function(e) log("switch %s refuses: %s/%s", dp.id, e.type, e.code) end)
   dp:on("close", function() self.inbox:put { leaves = switch } end)

@@ -262,6 +262,15 @@ function Vswitch:adopt()
   return answers(p.socket) and (self.system or answers(p.daemon)) and self:start() ~= nil
 end
 
+-- Removes the directory of our sockets, but for those that somebody serves: a relay that has been taken over before the
+-- daemon that it is for is started again.
+local function remove_dead(dir)
+  for _, entry in ipairs(file.list(dir) or {}) do
+    if not answers(dir .. "/" .. entry) then file.remove(dir .. "/" .. entry) end
+  end
+  file.remove(dir)   -- once it is empty
+end
+
 --- Ends our own daemons; leaves the system's.
 function Vswitch:stop()
   if self.system then leave_system(self) end
@@ -273,7 +282,7 @@ function Vswitch:stop()
     if not good then return nil, message, code end
   end
   if not self.system then remove_devices(self.dir) end
-  file.remove_tree(self.sockets)
+  remove_dead(self.sockets)
   return true
 end
 

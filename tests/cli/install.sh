@@ -24,7 +24,7 @@ like "it has help" out '^archetype ip: '
 
 cd root/usr || exit 1
 for file in bin/nervsh sbin/nerv-nve share/nerv/scripts/{make-ca,learning-switch.lua,etarch-chat.lua}; do
-	same "$file is a program" "$(stat -c %a $file)" 755
+	same "$file is a program" "$(stat -c %a "$file")" 755
 done
 for page in man1/nervsh.1 man7/nervsh-reference.7 man7/nerv-archetype.7 man8/nerv-nve.8; do
 	same "there is the manual page $page" "$(head -c 4 share/man/$page)" ".TH "

@@ -38,6 +38,8 @@ tap.eq(net:verify(), {}, "nothing is to be mended")
 local bridge <const> = ovs:bridges()[1]
 tap.eq({ #ovs:bridges(), #ovs:ports(bridge) }, { 1, 5 }, "one bridge with a port for each")
 
+tap.like(select(2, net:capture { seconds = 1 }), "blue is on Open vSwitch: capture an endpoint", "it has no interface that all frames pass")
+
 -- facts
 local facts <const> = net:facts()[hello.node]
 local in_kernel <const> = file.stat "/sys/module/openvswitch" ~= nil
@@ -66,6 +68,13 @@ tap.ok(carries(a.netns, b.netns, "10.0.0.2", 20000000), "TCP between endpoints")
 tap.ok(carries("f1", a.netns, "10.0.0.1", 2000000) and carries(a.netns, "f1", "10.0.0.5", 2000000), "and with a borrowed interface")
 ethtool.set { netns = machine.netns, link = "eth0", tx_checksum = false }   -- whoever opens a tap so sends whole packets
 tap.ok(carries(machine.netns, b.netns, "10.0.0.2", 200000), "and with a guest behind a tap")
+
+-- other frames
+net:update { mtu = 9000 }
+tap.ok(tap.eventually(10, function()
+  return process.run { argv = { "ping", "-c1", "-W1", "-s8000", "-Mdo", "10.0.0.2" }, netns = a.netns }.exit == 0
+end) and carries(a.netns, b.netns, "10.0.0.2", 20000000), "large frames, and TCP with them")
+net:update { mtu = 1500 }
 
 -- the node's own stack hears nothing of what its ports carry
 expect(link.add { kind = "veth", name = "own0", up = true, peer = { name = "own1", up = true } })

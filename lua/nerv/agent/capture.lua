@@ -33,6 +33,13 @@ local function links_of(agent, owner)
   return needs
 end
 
+-- Whether a network's frames pass Open vSwitch: that has no interface that all of them pass.
+local function is_on_ovs(agent, owner)
+  for _, entry in pairs(agent.engine.owned[owner] or {}) do
+    if entry.need.kind == "ovs_bridge" then return true end
+  end
+end
+
 -- An endpoint's interface is the one that it was given first, unless another is named; a network's
 -- is its bridge.
 local function interface_of(agent, request)
@@ -44,6 +51,10 @@ local function interface_of(agent, request)
   if is_endpoint then
     local _, message, code = place.namespace(agent, request.owner)
     if code == "ENOENT" then return nil, message, code end
+  end
+  if not request.interface and is_on_ovs(agent, request.owner) then
+    return nil, ("%s is on Open vSwitch: capture an endpoint, or an interface that you name"):format(request.owner),
+      "EINVAL"
   end
   for _, need in ipairs(links_of(agent, request.owner)) do
     local where = kinds.get(need.kind).place(need.p, agent.node)

@@ -117,11 +117,12 @@ local function paths(dir)
     daemon = dir .. "/ovs-vswitchd.ctl" }
 end
 
--- What this node has once, of no network.
+-- What this node has once, of no network. The daemon would read all routes and links anew whenever a link comes or
+-- goes.
 local function service(self, name)
   local p = paths(self.dir)
   local quiet <const> = { "--no-chdir", "-vconsole:warn", "-vsyslog:off", "-vfile:off" }
-  local argv = { "ovs-vswitchd", "unix:" .. p.socket, "--unixctl=" .. p.daemon }
+  local argv = { "ovs-vswitchd", "unix:" .. p.socket, "--unixctl=" .. p.daemon, "--disable-system-route" }
   if name == "database" then
     argv = { "ovsdb-server", p.file, "--remote=punix:" .. p.socket, "--unixctl=" .. p.control }
   end

@@ -18,6 +18,7 @@ local file <const> = require "nerv.file"
 local instance <const> = require "nerv.instance"
 local ovsdb <const> = require "nerv.ovsdb"
 local notify <const> = require "nerv.notify"
+local packet_filter <const> = require "nerv.agent.packet_filter"
 local process <const> = require "nerv.process"
 local protocol <const> = require "nerv.protocol"
 local runtime <const> = require "nerv.runtime"
@@ -241,6 +242,7 @@ function M.run()
     children[#children + 1] = task.spawn(database.keep, self)
     children[#children + 1] = task.spawn(database.guard, self)
   end
+  children[#children + 1] = task.spawn(packet_filter.warn, log)
   local far
   if options.listen then far, children[#children + 1] = listen_far(handlers) end
   if self.lab then children[#children + 1] = task.spawn(expect_shells, self, waiter) end

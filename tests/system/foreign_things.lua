@@ -237,6 +237,8 @@ survives "a network with gateway and uplink, and with the engine's addresses"
 -- The engine's filter may be in the way, where it sees bridged frames: README says which rule lets them through.
 local h1 <const>, h2 <const> = blue:get "h1", blue:get "h2"
 if not h1:ping(h2) then
+  tap.like(file.read(lab.connection().hello.state_dir .. "/agent.log"), "the packet filter sees what passes bridges [^\n]*table ip ",
+    "the agent's log says that it is")
   local way <const> = kernel.ours(nil, lab.connection().hello.instance, "blue", "bridge").ifname
   local chain <const> = engine.tables[2]:match "%S+$"
   local said <const> = run("nft", "-a", "-e", "insert", "rule", "ip", chain, "FORWARD", "iifname", way, "oifname", way, "accept")

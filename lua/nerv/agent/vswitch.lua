@@ -5,8 +5,9 @@
 -- runs one uses that, by `ovs = "system"` in the agent's settings.
 --
 -- In user space frames of another end of a veth come with the checksum of their TCP left to the device, and go on so:
--- whoever gets them drops them. Our own daemon reads and writes what the kernel knows of that ("userspace-tso"). A
--- system's daemon may have been started without it; then the other ends compute checksums themselves ("checksum off").
+-- whoever gets them drops them. Our own daemon reads and writes what the kernel knows of that ("userspace-tso"), 4.1
+-- Gbit/s within a node with two cores. A system's daemon may have been started without it; then the other ends compute
+-- checksums themselves ("checksum off"), 0.4 Gbit/s.
 local config <const> = require "nerv.config"
 local context <const> = require "nerv.context"
 local file <const> = require "nerv.file"

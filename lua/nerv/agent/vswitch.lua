@@ -256,12 +256,11 @@ function Vswitch:runs()
   return self.db ~= nil and (self.system or self.node.supervisor:runs(service(self, "daemon")))
 end
 
---- Takes over daemons that a former agent left.
+--- Takes over what a former agent left. What the database says is taken for what there is, so a daemon that has died
+-- meanwhile is started again for it.
 -- @return whether they run
 function Vswitch:adopt()
-  if self:runs() then return true end
-  local p = paths(self.dir)
-  return answers(p.socket) and (self.system or answers(p.daemon)) and self:start() ~= nil
+  return self:runs() or answers(paths(self.dir).socket) and self:start() ~= nil
 end
 
 -- Removes the directory of our sockets, but for those that somebody serves: a relay that has been taken over before the

@@ -11,7 +11,7 @@ local M = {}
 local Control <const> = {}
 Control.__index = Control
 
---- The Ethernet address of the Domain Title Service, and the EtherType of ETArch, as they are in a frame.
+--- The address of the Domain Title Service (domain.DTS) and the EtherType of ETArch, as they are in a frame.
 M.DTS, M.TYPE = "DTS\0\0\0", "\8\128"
 M.ETHERTYPE = 0x0880
 --- Frames are padded to what Ethernet takes at least, in bytes; P4 programs count on it.

@@ -9,8 +9,10 @@ local M = {}
 local Domain <const> = {}
 Domain.__index = Domain
 
--- Addresses that no label may equal: the DTS's own, everybody's; those of bridges' protocols begin with the third.
-local DTS <const>, BROADCAST <const>, BRIDGES <const> = "44:54:53:00:00:00", "ff:ff:ff:ff:ff:ff", "01:80:c2:"
+--- The Ethernet address of the Domain Title Service.
+M.DTS = "44:54:53:00:00:00"
+-- Other addresses that no label may equal: everybody's; those of bridges' protocols begin with the second.
+local BROADCAST <const>, BRIDGES <const> = "ff:ff:ff:ff:ff:ff", "01:80:c2:"
 local RESERVED <const> = { DTS = true, DTSA = true }
 -- Types of requirements in public code: bandwidth is a decimal text in kbit/s.
 local BANDWIDTH <const> = 2
@@ -89,7 +91,7 @@ end
 function Domain:new_label(title)
   local label = self.label(title)
   if self.labels[label] then refuse("its label %s is that of '%s'", label, self.labels[label]) end
-  if label == DTS or label == BROADCAST or label:sub(1, #BRIDGES) == BRIDGES then
+  if label == M.DTS or label == BROADCAST or label:sub(1, #BRIDGES) == BRIDGES then
     refuse("its label %s is a reserved address", label)
   end
   if self.addresses[label] then refuse("its label %s is an entity's address", label) end

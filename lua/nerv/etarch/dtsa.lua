@@ -4,6 +4,7 @@
 -- One task works, in rounds: it takes all that has arrived, decides it, writes what has changed in one transaction,
 -- then programmes the switches and waits until they have done it, and only then answers. So an answer that was
 -- seen holds.
+local attachment <const> = require "nerv.attachment"
 local domains <const> = require "nerv.etarch.domain"
 local control <const> = require "nerv.etarch.control"
 local mailbox <const> = require "nerv.mailbox"
@@ -17,8 +18,6 @@ local M = {}
 local Dtsa <const> = {}
 Dtsa.__index = Dtsa
 
---- OpenFlow number of the port of each switch that leads to the others; automatic numbers begin at 1.
-M.TRUNK = 60000
 -- Seconds in which a switch must have done what it is told; between two looks for ports that are gone.
 local PATIENCE <const>, LOOK <const> = 2, 1
 -- Frames that may wait: then switches are held back, and drop what comes beyond.
@@ -35,7 +34,7 @@ local function new_switch(dp)
   local switch <const> = { id = dp.id, dp = dp, ports = {}, names = {}, installed = {} }
   for number, port in pairs(dp.ports) do
     switch.ports[port.name], switch.names[number] = number, port.name
-    if number == M.TRUNK then switch.trunk = number end
+    if number == attachment.CROSSING then switch.trunk = number end
   end
   return switch
 end
@@ -117,7 +116,7 @@ end
 function Dtsa:port_changed(switch, port, gone)
   local name <const>, number <const> = port.name, port.port
   switch.ports[name], switch.names[number] = not gone and number or nil, not gone and name or nil
-  if number == M.TRUNK then switch.trunk = not gone and number or nil end
+  if number == attachment.CROSSING then switch.trunk = not gone and number or nil end
   for title in pairs(self.domain.workspaces) do self.touched[title] = true end
 end
 

@@ -4,11 +4,12 @@
 -- their ports and, where members are elsewhere too, to the trunk, once. OpenFlow never sends a frame back to where it
 -- came from, so nobody hears himself and the trunk's frames do not return. Whatever nobody is attached for is dropped.
 local control <const> = require "nerv.etarch.control"
+local domains <const> = require "nerv.etarch.domain"
 local etcp <const> = require "nerv.etcp"
 
 local M = {}
 
-local TYPE <const>, DTS <const> = control.ETHERTYPE, "44:54:53:00:00:00"
+local TYPE <const>, DTS <const> = control.ETHERTYPE, domains.DTS
 -- Priorities: control frames; those that claim to be from the DTS; members' frames; other ETArch; all else.
 local CONTROL <const>, FORGED <const>, MEMBER <const>, STRANGER <const>, OTHER <const> = 300, 290, 200, 10, 0
 

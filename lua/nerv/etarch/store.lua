@@ -115,6 +115,4 @@ function M.removal(network)
   return operations
 end
 
-function M.close(store) store.db:close() end
-
 return M

@@ -94,7 +94,9 @@ local function keep_agent(state_dir, link)
     repeat
       task.sleep(0.05)
       local good, connection, hello, path = pcall(find_or_start, state_dir)
-      if good then link.hold, link.hello, link.socket = connection, hello, path else task.sleep(1) end
+      if good then link.hold, link.hello, link.socket = connection, hello, path end
+      if link.closed then return end   -- the shell leaves: that ended the attempt
+      if not good then task.sleep(1) end
     until good
   end
 end

@@ -1,6 +1,7 @@
 -- TAP output for tests written in Lua: numbered lines, a plan at the end, and an exit
 -- status that says whether all went well.
 local M = { count = 0, failed = 0 }
+io.stdout:setvbuf "line"   -- one that hangs shall have said where
 
 local function show(value)
   if type(value) == "string" then return ("%q"):format(value) end

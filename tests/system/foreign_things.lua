@@ -109,7 +109,7 @@ run("ovsdb-tool", "create", ovs .. "/conf.db", "/usr/share/openvswitch/vswitch.o
 daemon("ovsdb-server", "--remote=punix:" .. ovs .. "/db.sock", "--unixctl=" .. ovs .. "/db.ctl", "--no-chdir",
   "-vconsole:warn", "-vfile:off", "-vsyslog:off", ovs .. "/conf.db")
 local database <const> = "unix:" .. ovs .. "/db.sock"
-assert(tap.eventually(10, function() return file.stat(ovs .. "/db.sock") end), "ovsdb-server does not start")
+assert(tap.eventually(10, function() return stream.connect { path = ovs .. "/db.sock" } end), "ovsdb-server does not start")
 ovs_run("ovs-vsctl", "--db=" .. database, "--no-wait", "init")
 local vswitchd <const> = daemon("ovs-vswitchd", database, "--unixctl=" .. ovs .. "/v.ctl", "--no-chdir",
   "-vconsole:warn", "-vfile:off", "-vsyslog:off")

@@ -126,4 +126,24 @@ expect(net:get("h3"):ping(h[1]))
 print "done"]], { env = hurt.env })
 tap.eq({ result.exit, result.stdout }, { 0, "done\n" }, "a lab outlives its agent: " .. result.stderr)
 tap.eq(hurt:left(), {}, "and ends like any other")
+
+-- A shell that leaves while it asks the next agent, which is stopped for a second as soon as it listens.
+result = system.script([[
+local here = lab.connection().hello
+local socket = here.run_dir .. "/agent.sock"
+local former = file.stat(socket).ino
+process.adopt(here.pid):kill "KILL"
+local now
+repeat
+  sleep(0)
+  now = file.stat(socket)
+until now and now.ino ~= former
+local pid = math.tointeger(tonumber(file.read(here.state_dir .. "/lock")))
+process.adopt(pid):kill "STOP"
+process.spawn { argv = { "sh", "-c", "sleep 1; kill -CONT " .. pid }, session = true, stdout = "null" }
+sleep(0.2)
+-- The end of the script is the end of the shell.
+print "leaves"]], { env = hurt.env })
+tap.eq({ result.exit, result.stdout }, { 0, "leaves\n" }, "a shell can leave while an agent starts: " .. result.stderr)
+tap.ok(tap.eventually(20, function() return #hurt:left() == 0 end), "and nothing is left", hurt:left())
 tap.done()

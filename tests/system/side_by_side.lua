@@ -107,7 +107,7 @@ end
 --- Packets all the time, until stop(): how many were lost.
 function Side:flow()
   local log <const> = place.path .. "/flow-" .. self.name
-  local child = assert(process.spawn { argv = { "ping", "-i", "0.05", "-q", "10.1.0.3" }, netns = self:netns ":h1", stdin = "null",
+  local child = assert(process.spawn { argv = { "ping", "-i", "0.01", "-q", "10.1.0.3" }, netns = self:netns ":h1", stdin = "null",
     stdout = { file = log } })
   return { stop = function()
     child:kill "INT"

@@ -79,7 +79,7 @@ function M.start(dir)
   local self = setmetatable({ dir = dir, database = "unix:" .. dir .. "/db.sock", hosts = {} }, Ovs)
   self.server = daemon(dir, "ovsdb-server", "--remote=punix:" .. dir .. "/db.sock", "--unixctl=" .. dir .. "/db.ctl",
     dir .. "/conf.db", table.unpack(QUIET))
-  assert(tap.eventually(10, function() return file.stat(dir .. "/db.sock") end), "ovsdb-server does not start")
+  assert(tap.eventually(10, function() return stream.connect { path = dir .. "/db.sock" } end), "ovsdb-server does not start")
   run(dir, "ovs-vsctl", "--db=" .. self.database, "--no-wait", "init")
   self.vswitchd = daemon(dir, "ovs-vswitchd", self.database, "--unixctl=" .. dir .. "/v.ctl", table.unpack(QUIET))
   return self

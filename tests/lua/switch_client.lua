@@ -230,19 +230,19 @@ local function test_cancel()
 end
 
 local function test_hang()
-  local slow = assert(switch_client.connect { path = dir .. "/sw.sock", timeout = 0.5 })
+  local slow = assert(switch_client.connect { path = dir .. "/sw.sock", timeout = 1 })
   child:kill("STOP")
   local waiting = {}
   for i = 1, 8 do waiting[i] = task.spawn(function() return slow:info() end) end
   task.sleep(0)
   local before = runtime.now()
   tap.ok(link.list{}, "other calls have their worker threads")
-  tap.ok(runtime.now() - before < 0.4, "at once")
+  tap.ok(not waiting[1]:join(0), "at once")
   local result = { waiting[1]:wait() }
   tap.eq(result[3], "timeout", "a switch that hangs is a timeout")
   tap.like(result[2], "^.*sw%.sock: .*timed out", "and is named")
   for i = 2, 8 do tap.eq(code(waiting[i]:wait()), "timeout", "and stays one") end
-  tap.ok(runtime.now() - before < 2, "without another wait")
+  tap.ok(runtime.now() - before < 5, "without another wait")
   local other = assert(tools.timeout(5, function()
     local t = task.spawn(function() return connection:ports() end)
     task.sleep(0.05)

@@ -7,6 +7,10 @@
 -- Usage: nervsh scripts/two-nodes.lua [SECONDS]     length of each iperf3 run, by default 5
 
 io.stdout:setvbuf("line")
+package.path = (arg[0]:match("^(.*)/[^/]*$") or ".") .. "/common/?.lua;" .. package.path
+local left <const> = require "left"
+local traffic <const> = require "nerv.command.traffic"
+
 local SECONDS <const> = math.tointeger(tonumber(arg[1] or "5")) or 5
 local RATE <const> = "100mbit"
 local FOREIGN_TAG <const> = 4000
@@ -23,22 +27,6 @@ end
 local function frame(to, from, ethertype, payload)
   payload = payload .. ("\0"):rep(46 - #payload)
   return mac_bytes(to) .. mac_bytes(from) .. (">I2"):pack(ethertype) .. payload
-end
-
--- What the machine has of ours, to compare the end with the beginning.
-local function inventory()
-  local here = lab.connection().hello
-  local left = {}
-  for _, l in ipairs(link.list { alias_prefix = "nerv:" .. here.instance .. ":" }) do left[#left + 1] = l.name end
-  for _, path in ipairs(netns.list(here.run_dir .. "/ns")) do left[#left + 1] = path end
-  for _, group in ipairs { "services", "endpoints" } do
-    local root = cgroup.root() .. "/nerv-" .. here.instance .. "/" .. group
-    for _, name in ipairs(cgroup.list(root) or {}) do
-      if name ~= "agent.database" then left[#left + 1] = root .. "/" .. name end
-    end
-  end
-  for _, name in ipairs(file.list(here.run_dir .. "/nodes") or {}) do left[#left + 1] = name end
-  return left
 end
 
 -- Background traffic on the trunk: the nodes ping each other, and frames of a foreign VLAN pass.
@@ -154,29 +142,17 @@ local function prove_isolation(tb, mine, other)
     h1.id, h2.id, h2.mac, 40, own.seen, h2.id, #foreign.tasks, other.name)
 end
 
--- iperf3 between two places; each has :run.
-local function iperf(server, client, address, udp)
-  local listen = task.spawn(function() return server:run("iperf3", "-s", "-1", "-p", "5301") end)
-  local argv = { "iperf3", "-J", "-c", address, "-p", "5301", "-t", SECONDS }
-  if udp then table.move({ "-u", "-b", "90M", "-l", "1400" }, 1, 5, #argv + 1, argv) end
-  local report
-  for _ = 1, 50 do                       -- the server needs a moment to listen
-    report = expect(json.decode(expect(client:run(table.unpack(argv))).stdout))
-    if not report.error then break end   -- iperf3 -J exits with 0 all the same
-    sleep(0.1)
-  end
-  expect(not report.error, report.error)
-  expect(listen:wait())
-  return report["end"]
-end
-
+-- Throughput between two places, endpoints or nodes.
 local function measure(server, client, address)
-  local tcp = iperf(server, client, address, false)
-  local udp = iperf(server, client, address, true)
-  return { tcp = tcp.sum_received.bits_per_second / 1e6, jitter = udp.sum.jitter_ms,
-    loss = udp.sum.lost_percent }
+  local function run(more)
+    more.seconds, more.port = SECONDS, 5301
+    return expect(traffic.run_iperf(client, server, address, more))
+  end
+  local tcp, udp = run {}, run { udp = true, rate = 90e6, length = 1400 }
+  return { tcp = tcp.sum_received.bits_per_second / 1e6, jitter = udp.sum.jitter_ms, loss = udp.sum.lost_percent }
 end
 
+local before = left.inventory()
 local tb = testbed.create { nodes = 2, rate = RATE }
 say("two nodes, %s trunk links", RATE)
 
@@ -217,7 +193,6 @@ print()
 blue:delete()
 red:delete()
 tb:delete()
-local left = inventory()
-expect(#left == 0, "left behind: " .. table.concat(left, ", "))
+left.check(before)
 say("nothing is left")
 print("two-nodes: ok")

@@ -90,9 +90,9 @@ local function run_iperf(e, words)
   local report = json.decode((result or status or {}).stdout or "") or {}
   if result and not report.error then return report end
   if code == "ENOENT" then
-    return nil, ("iperf3 is not installed on node %s (Debian: apt-get install iperf3)"):format(e.node), code
+    return nil, ("iperf3 is not installed on node %s (Debian: apt-get install iperf3)"):format(e.node or e.name), code
   end
-  return nil, ("%s: %s"):format(e.id, report.error or message), code
+  return nil, ("%s: %s"):format(e.id or e.name, report.error or message), code
 end
 
 -- The server serves one test and ends. It listens a moment after it was started; who comes before is refused.
@@ -115,6 +115,23 @@ local function measure(from, to, port, words)
   end
 end
 
+--- One run of iperf3.
+-- @param from,to who sends and who receives: endpoints or nodes
+-- @tparam string address of the receiver
+-- @tparam table o { udp =, rate = bits/s, length = bytes of a datagram, seconds =, reverse = the other way round,
+-- port = }
+-- @return what iperf3 says of the whole run, as "end" in its report; or nil and a message
+function M.run_iperf(from, to, address, o)
+  local words = { "-c", address, "-J", "-t", o.seconds, "-p", o.port, "--connect-timeout", SERVER_LIMIT * 1000 }
+  local function add(...) table.move({ ... }, 1, select("#", ...), #words + 1, words) end
+  if o.udp then add "-u" end
+  if o.reverse then add "-R" end
+  if o.rate then add("-b", ("%d"):format(o.rate)) end
+  if o.length then add("-l", o.length) end
+  local report, message = measure(from, to, o.port, words)
+  return report and report["end"], message
+end
+
 --- What an iperf's record holds, in this order.
 M.IPERF = { "source", "target", "protocol", "seconds", "sent_bits_s", "received_bits_s", "retransmits", "jitter_ms",
   "lost_percent" }
@@ -127,14 +144,8 @@ local function whole(number) return number and math.floor(number + 0.5) end
 -- lost_percent }; or nil and a message
 function M.iperf(from, to, o)
   if not inspect.address(to) then return nil, ("endpoint %s has no address"):format(to.id) end
-  local words = { "-c", inspect.address(to), "-J", "-t", o.seconds, "-p", o.port,
-    "--connect-timeout", SERVER_LIMIT * 1000 }
-  if o.udp then words[#words + 1] = "-u" end
-  if o.reverse then words[#words + 1] = "-R" end
-  if o.rate then table.move({ "-b", ("%d"):format(o.rate) }, 1, 2, #words + 1, words) end
-  local report, message = measure(from, to, o.port, words)
-  if not report then return nil, message end
-  local sum = report["end"]
+  local sum, message = M.run_iperf(from, to, inspect.address(to), o)
+  if not sum then return nil, message end
   local sent, received = sum.sum_sent or sum.sum, sum.sum_received or sum.sum
   local source, target = from.id, to.id
   if o.reverse then source, target = target, source end

@@ -123,6 +123,15 @@ local function unknown(what, word, known_names)
   return nil, ("there is no %s '%s'%s"):format(what, word, suggest(word, known_names))
 end
 
+--- A network by name.
+-- @return the network, or nil and what is wrong
+function M.find_network(word)
+  local network <const> = require "nerv.network"
+  local net = context.valid_name(word) and network.get(word)
+  if net then return net end
+  return unknown("network", word, names_of(network.list()))
+end
+
 -- Values of words, by the type of the argument; a type that is not here takes the word as it stands.
 local readers <const> = {
   integer = function(word) return math.tointeger(tonumber(word)) or word end,
@@ -134,12 +143,7 @@ local readers <const> = {
     if e then return e end
     return unknown("endpoint", word, all_endpoints())
   end,
-  network = function(word)
-    local network <const> = require "nerv.network"
-    local net = context.valid_name(word) and network.get(word)
-    if net then return net end
-    return unknown("network", word, names_of(network.list()))
-  end,
+  network = function(word) return M.find_network(word) end,
   node = function(word)
     local node <const> = require "nerv.node"
     local n = node.get(word)
@@ -424,7 +428,8 @@ command.run_line "hello you"]] },
     args = { { name = "line", type = "string", required = true, text = "as typed at the prompt" },
       { name = "take", type = "function", text = "takes the text of records; by default it is printed" } },
     example = 'command.run_line "h1 ping -c1 h2"' },
-  get = { internal = true }, find_endpoint = { internal = true }, is_command = { internal = true },
+  get = { internal = true }, find_endpoint = { internal = true }, find_network = { internal = true },
+  is_command = { internal = true },
   run_words = { internal = true }, exit_status = { internal = true }, option_word = { internal = true },
   takes_names = { internal = true },
 })

@@ -110,6 +110,7 @@ local function add(kind_name, p)
   if kind.complete then kind.complete(checked, current, add) end
   local made = M.make(kind_name, checked, current.owner)
   made.label = ("%s %s"):format(kind_name, p.name or p.id or "")
+  if current.set.parts then rawset(made, "part", current.endpoint and current.path or current.net.path) end
   local former = current.set.by_key[made.key]
   if former then
     if not M.equal(former.p, made.p) then
@@ -241,6 +242,7 @@ local function compose(spec)
   net.node, net.home, net.nodes, net.facts, net.edge = outer.node, outer.home, outer.nodes, outer.facts, outer.edge
   net.node_number, net.own_mac = outer.node_number, outer.own_mac
   net.ports = component_ports(spec, outer)
+  if current.set.parts then current.set.parts[net.path] = def.name end
   net.made = with_scope(derived { def = def, net = net, id = net.path }, def.on_network,
     need_functions, net) or {}
   return { net = net, def = def, made = net.made, endpoint = child_endpoint, member = child_member }
@@ -289,11 +291,13 @@ end
 --- The needs of a network on one node.
 -- @tparam table def the archetype
 -- @tparam table net options, and name, node, home, nodes, ports, group, facts, edge
--- @return the set and what on_network returned (net.made for its endpoints); or nil, message
+-- @return the set and what on_network returned (net.made for its endpoints); or nil, message. The set has `parts`, the
+-- archetype of each network that it is composed of by path, and each need a `part`, the path of the one that wants it
 function M.network(def, net)
   net.path = net.name
   for name, port in pairs(net.ports) do port.id, port.name = net.name, name end
   local set = new_set()
+  set.parts = { [net.name] = def.name }
   local scope = { set = set, owner = net.name, def = def, net = net, id = net.name,
     group = net.group, path = net.name }
   local made, message = evaluate(("archetype %s, network %s"):format(def.name, net.name), scope,

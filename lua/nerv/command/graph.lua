@@ -1,5 +1,6 @@
 --- A picture of the lab in the language DOT of graphviz: a box for each node, in it the networks' bridges, their
--- endpoints, and the NVE that joins them to the other nodes.
+-- endpoints, and the NVE that joins them to the other nodes; or one network with all that it is made of.
+local graph_network <const> = require "nerv.command.graph_network"
 local inspect <const> = require "nerv.command.inspect"
 local network <const> = require "nerv.network"
 local node <const> = require "nerv.node"
@@ -7,7 +8,7 @@ local process <const> = require "nerv.process"
 
 local M = {}
 
-local function quoted(text) return '"' .. text:gsub('[\\"]', "\\%0"):gsub("\n", "\\n") .. '"' end
+local quoted <const> = graph_network.quoted
 
 local function bridge_id(net, where) return quoted(("%s@%s"):format(net.name, where)) end
 
@@ -48,10 +49,9 @@ local function node_lines(lines, n, networks)
   lines[#lines + 1] = "  }"
 end
 
---- The picture as text in DOT.
--- @tparam[opt] table networks array; by default all
-function M.dot(networks)
-  networks = networks or network.list()
+-- All networks.
+local function overview()
+  local networks <const> = network.list()
   local lines, outside = { "graph nerv {", "  node [fontname=sans]; edge [fontname=sans]; graph [fontname=sans];" }, {}
   for _, n in ipairs(node.list()) do
     node_lines(lines, n, networks)
@@ -65,10 +65,21 @@ function M.dot(networks)
   return table.concat(lines, "\n")
 end
 
+--- The picture as text in DOT.
+-- @tparam ?table net the network that is drawn in detail; by default all are drawn
+-- @return text; or nil and a message
+function M.dot(net)
+  if net then return graph_network.dot(net) end
+  return overview()
+end
+
 --- The picture as SVG, which graphviz draws.
+-- @tparam ?table net as for dot()
 -- @return text; or nil, message, code
-function M.svg(networks)
-  local result, message, code = process.run { argv = { "dot", "-Tsvg" }, input = M.dot(networks) }
+function M.svg(net)
+  local text, problem = M.dot(net)
+  if not text then return nil, problem end
+  local result, message, code = process.run { argv = { "dot", "-Tsvg" }, input = text }
   if code == "ENOENT" then return nil, "graphviz is not installed (Debian: apt-get install graphviz)", code end
   if not result then return nil, message, code end
   if result.exit ~= 0 then return nil, "dot: " .. result.stderr:match("[^\n]*"), "EXIT" end

@@ -33,7 +33,7 @@ DESCRIPTIONS := $(patsubst p4/%,$(BUILD)/p4/%,$(wildcard p4/*.json))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-.PHONY: all demo both-builds check check-long bench fuzz fuzzers lint doc clean install deb check-deb setup test-programs \
+.PHONY: all demo paper both-builds check check-long bench fuzz fuzzers lint doc clean install deb check-deb setup test-programs \
 	bench-programs
 .DELETE_ON_ERROR:
 
@@ -42,9 +42,12 @@ all: $(BUILD)/nervsh $(BUILD)/nerv-nve $(BPF_OBJ) $(DESCRIPTIONS)
 setup:
 	$(Q)scripts/setup
 
-demo: setup
+# PAPER: options of the script, as in `make paper PAPER=--short`.
+demo: SCRIPT = scripts/two-nodes.lua
+paper: SCRIPT = scripts/paper.lua --out $(BUILD)/paper $(PAPER)
+demo paper: setup
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all
-	$(BUILD)/nervsh scripts/two-nodes.lua
+	$(BUILD)/nervsh $(SCRIPT)
 
 # Everything twice: as users get it, and with the address and undefined-behaviour sanitizers.
 SANITIZE := SAN="-fsanitize=address,undefined -fno-omit-frame-pointer" OPT="-O1 -g"

@@ -1,9 +1,11 @@
 /* Layer-2 echo frames between two endpoints, by raw packet sockets and an EtherType that no protocol has taken.
  *
- *	echo NETNS-A NETNS-B IFACE RATE		sends RATE frames/s from IFACE in NETNS-A to the address of IFACE in
+ *	echo NETNS-A NETNS-B IFACE RATE [LABEL]	sends RATE frames/s from IFACE in NETNS-A to the address of IFACE in
  *						NETNS-B, where each is sent back; prints "ready" when the first came back;
  *						when stdin ends it stops, waits a moment for what is under way, and prints
  *						"SENT LOST"
+ *
+ * With the LABEL of an ETArch workspace both send messages to that, by ETArch's EtherType.
  *
  * One thread and one poll loop; frames that were due while it did not run are sent at once after. Exit status 1 after a
  * message. */
@@ -12,6 +14,7 @@
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <netinet/ether.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -25,6 +28,7 @@
 #include <unistd.h>
 
 #define ECHO_TYPE 0x88b5	/* IEEE 802: local experimental use */
+#define ETARCH_TYPE 0x0880
 #define REQUEST 1
 #define ANSWER 2
 #define MOST (1u << 20)		/* frames of a run */
@@ -47,6 +51,9 @@ struct end {
 
 struct run {
 	struct end a, b;
+	unsigned char label[6];	/* where both send to; or else: */
+	bool direct;
+	uint16_t type;
 	uint32_t sent, lost, first;	/* first: that is counted; 0 before */
 	bool *back;	/* by number */
 };
@@ -59,9 +66,9 @@ static int fail(const char *what, const char *name)
 	return ret ? ret : -EINVAL;
 }
 
-static int open_end(struct end *e, const char *path, const char *iface)
+static int open_end(struct end *e, uint16_t type, const char *path, const char *iface)
 {
-	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ECHO_TYPE) };
+	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(type) };
 	struct ifreq ifr = { 0 };
 	const int space = BUFFER;
 	int ns = open(path, O_RDONLY | O_CLOEXEC);
@@ -84,11 +91,11 @@ static int open_end(struct end *e, const char *path, const char *iface)
 }
 
 /* What cannot be sent is a lost frame, and no reason to end. */
-static void send_frame(const struct end *e, const unsigned char *to, uint16_t what, uint32_t number)
+static void send_frame(const struct run *r, const struct end *e, const unsigned char *to, uint16_t what, uint32_t number)
 {
-	struct frame f = { .type = htons(ECHO_TYPE), .what = htons(what), .number = htonl(number) };
+	struct frame f = { .type = htons(r->type), .what = htons(what), .number = htonl(number) };
 
-	memcpy(f.to, to, sizeof(f.to));
+	memcpy(f.to, r->direct ? to : r->label, sizeof(f.to));
 	memcpy(f.from, e->mac, sizeof(f.from));
 	(void)!send(e->sk, &f, sizeof(f), 0);
 }
@@ -106,7 +113,7 @@ static void receive(struct run *r, const struct end *e)
 		if (from.sll_pkttype == PACKET_OUTGOING)
 			continue;
 		if (e == &r->b && ntohs(f.what) == REQUEST)
-			send_frame(e, f.from, ANSWER, number);
+			send_frame(r, e, f.from, ANSWER, number);
 		if (e == &r->a && ntohs(f.what) == ANSWER && number < MOST)
 			r->back[number] = true;
 	}
@@ -157,8 +164,19 @@ static int loop(struct run *r, int timer)
 		if (timer < 0 || !(fds[2].revents & POLLIN) || read(timer, &due, sizeof(due)) != sizeof(due))
 			continue;
 		while (due-- && r->sent < MOST)
-			send_frame(&r->a, r->b.mac, REQUEST, r->sent++);
+			send_frame(r, &r->a, r->b.mac, REQUEST, r->sent++);
 	}
+}
+
+static bool read_label(struct run *r, const char *text)
+{
+	const struct ether_addr *label = text ? ether_aton(text) : NULL;
+
+	r->direct = !text;
+	r->type = text ? ETARCH_TYPE : ECHO_TYPE;
+	if (label)
+		memcpy(r->label, label, sizeof(r->label));
+	return label || !text;
 }
 
 int main(int argc, char **argv)
@@ -167,13 +185,13 @@ int main(int argc, char **argv)
 	int timer, ret;
 	uint32_t i;
 
-	if (argc != 5 || strtoul(argv[4], NULL, 0) < 2) {
-		fputs("usage: echo NETNS-A NETNS-B IFACE RATE\n", stderr);
+	if (argc < 5 || argc > 6 || strtoul(argv[4], NULL, 0) < 2 || !read_label(&r, argv[5])) {
+		fputs("usage: echo NETNS-A NETNS-B IFACE RATE [LABEL]\n", stderr);
 		return 2;
 	}
 	r.back = calloc(MOST, sizeof(*r.back));
 	timer = start_timer((unsigned int)strtoul(argv[4], NULL, 0));
-	if (!r.back || timer < 0 || open_end(&r.a, argv[1], argv[3]) || open_end(&r.b, argv[2], argv[3]))
+	if (!r.back || timer < 0 || open_end(&r.a, r.type, argv[1], argv[3]) || open_end(&r.b, r.type, argv[2], argv[3]))
 		return 1;
 	ret = loop(&r, timer);
 	for (i = r.first; i < r.sent; i++)

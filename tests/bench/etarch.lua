@@ -30,14 +30,15 @@ local function request_times(where, count, request_of)
   return samples
 end
 
-local function p99(samples, what)
+local function p99(samples, what, lost)
   measure.progress("%s: median %.2f ms, p99 %.2f ms", what, measure.median(samples), measure.quantile(samples, 0.99))
   return { value = measure.quantile(samples, 0.99), low = measure.median(samples), high = measure.quantile(samples, 1),
-    count = #samples, note = ("median %.2f ms"):format(measure.median(samples)) }
+    count = #samples, note = ("median %.2f ms%s"):format(measure.median(samples), lost and (", %d lost"):format(lost) or
+    "") }
 end
 
 local net <const> = network.create { name = "uf", archetype = "etarch", home = "pm1" }
-local specs <const> = { { name = "near", node = "pm1" } }
+local specs <const> = { { name = "near", node = "pm1" }, { name = "beside", node = "pm1" } }
 for i = 1, MEMBERS do specs[#specs + 1] = { name = "far" .. i, node = "pm2" } end
 net:endpoint(specs)
 local function join(endpoint, title)
@@ -59,6 +60,31 @@ for i, sample in ipairs(request_times(far1, measure.rounds(1000, 40), function(i
 end)) do
   if i % 2 == 1 then attach[#attach + 1] = sample end
 end
+
+-- Milliseconds in which a message reaches who shall have it; how many came to nobody.
+local function delivery_times(count, before, receivers)
+  local samples, lost = {}, 0
+  for _ = 1, count do
+    before()
+    local began <const> = runtime.now()
+    near:send("room", "a message\n")
+    local all = true
+    for _, one in ipairs(receivers) do all = one:receive(1) and all end
+    samples[#samples + 1] = all and (runtime.now() - began) * 1000 or nil
+    lost = lost + (all and 0 or 1)
+  end
+  return samples, lost
+end
+
+-- The first message to who has just been told that he is in; then to three members, two of them on the other node.
+local first <const>, first_lost <const> = delivery_times(measure.rounds(200, 20), function()
+  far[1]:detach "room"
+  expect(far[1]:attach "room")
+end, { far[1] })
+local beside <const> = expect(join("beside"))
+for _, one in ipairs { beside, far[2] } do expect(one:attach "room") end
+local three <const>, three_lost <const> = delivery_times(measure.rounds(500, 20), function() end, { beside, far[1], far[2] })
+for _, one in ipairs { beside, far[1], far[2] } do one:detach "room" end
 
 -- Copies on the trunk of one message to all members on the other node.
 for _, one in ipairs(far) do expect(one:attach "room") end
@@ -88,5 +114,6 @@ dtsa:wait(10)
 net:delete()
 bed:delete()
 measure.hand_over { etarch_register_ms_p99 = p99(register, "register"), etarch_attach_ms_p99 = p99(attach, "attach"),
+  etarch_first_ms_p99 = p99(first, "first message", first_lost), etarch_three_ms_p99 = p99(three, "three members", three_lost),
   etarch_registers_per_s = measure.result(rates),
   etarch_trunk_copies = { value = copies, low = copies, high = copies, count = 1 } }

@@ -4,40 +4,27 @@
 local here <const> = arg[0]:match("^(.*)/[^/]*$")
 package.path = here .. "/?.lua;" .. package.path
 local measure <const> = require "measure"
+local open_vswitch <const> = require "open_vswitch"
 
 local SWITCHES <const> = 16
 local SECONDS <const> = measure.rounds(3, 0.5)
 local dir <const> = expect(file.temp_dir "nerv-openflow.")
 local socket <const> = dir .. "/controller"
-local quiet <const> = { "--no-chdir", "-vconsole:off", "-vfile:off", "-vsyslog:off" }
-
-local function start(...)
-  return expect(process.spawn { argv = { ... }, pdeathsig = "TERM", add_env = { OVS_RUNDIR = dir }, stdout = "null",
-    stderr = "null" })
-end
-
-local function run(...) return measure.run { argv = { ... }, add_env = { OVS_RUNDIR = dir } } end
-
 local function played()
-  return tonumber(run(process.exe(), here .. "/packet_in_load.lua", socket, tostring(SWITCHES), tostring(SECONDS)))
+  return tonumber(measure.run { argv = { process.exe(), here .. "/packet_in_load.lua", socket, tostring(SWITCHES),
+    tostring(SECONDS) } })
 end
 
 -- A bridge with two ports; frames to everybody go from the first to the second, none by a flow.
-local function open_vswitch()
-  local db <const> = "unix:" .. dir .. "/db"
-  run("ovsdb-tool", "create", dir .. "/conf.db", "/usr/share/openvswitch/vswitch.ovsschema")
-  local all = { start("ovsdb-server", "--remote=p" .. db, "--unixctl=" .. dir .. "/db.ctl", dir .. "/conf.db",
-    table.unpack(quiet)) }
-  measure.wait_until("ovsdb-server", function() return file.stat(dir .. "/db") end)
-  run("ovs-vsctl", "--db=" .. db, "--no-wait", "init")
-  all[2] = start("ovs-vswitchd", db, "--unixctl=" .. dir .. "/v.ctl", table.unpack(quiet))
+local function two_ports()
+  local switch <const> = open_vswitch.start(dir)
   for _, name in ipairs { "of1", "of2" } do
     expect(link.add { kind = "veth", name = name, up = true, peer = { name = name .. "h", up = true } })
   end
-  run("ovs-vsctl", "--db=" .. db, "--timeout=20", "add-br", "ofbr0", "--", "set", "bridge", "ofbr0",
-    "datapath_type=netdev", "protocols=OpenFlow13", "fail_mode=secure", "--", "set-controller", "ofbr0",
-    "unix:" .. socket, "--", "add-port", "ofbr0", "of1", "--", "add-port", "ofbr0", "of2")
-  return all
+  switch:vsctl("add-br", "ofbr0", "--", "set", "bridge", "ofbr0", "datapath_type=netdev", "protocols=OpenFlow13",
+    "fail_mode=secure", "--", "set-controller", "ofbr0", "unix:" .. socket, "--", "add-port", "ofbr0", "of1", "--",
+    "add-port", "ofbr0", "of2")
+  return switch
 end
 
 local function arrived() return link.get { name = "of2h" }.stats.rx_packets end
@@ -53,14 +40,15 @@ local function through_open_vswitch()
   return (arrived() - before) / (runtime.now() - began)
 end
 
-local controller <const> = start(process.exe(), here .. "/../../scripts/learning-switch.lua", socket)
+local controller <const> = expect(process.spawn { argv = { process.exe(), here .. "/../../scripts/learning-switch.lua",
+  socket }, pdeathsig = "TERM", stdout = "null", stderr = "null" })
 measure.wait_until("the controller", function() return file.stat(socket) end)
 local samples <const>, real <const> = {}, {}
 for i = 1, measure.rounds(5, 1) do
   samples[i] = played()
   measure.progress("packet_ins of switches that are played, round %d: %.0f a second", i, samples[i])
 end
-local daemons <const> = open_vswitch()
+local switch <const> = two_ports()
 measure.wait_until("Open vSwitch to forward", function()
   through_open_vswitch()
   return arrived() > 100
@@ -69,11 +57,9 @@ for i = 1, measure.rounds(5, 1) do
   real[i] = through_open_vswitch()
   measure.progress("frames of an Open vSwitch by the controller, round %d: %.0f a second", i, real[i])
 end
-run("ovs-appctl", "-t", dir .. "/v.ctl", "exit", "--cleanup")
-for _, child in ipairs { daemons[2], daemons[1], controller } do
-  if child ~= daemons[2] then child:kill() end
-  child:wait(10)
-end
+switch:stop()
+controller:kill()
+controller:wait(10)
 link.delete { name = "of1" }
 link.delete { name = "of2" }
 file.remove_tree(dir)

@@ -3,38 +3,24 @@
 -- Usage: switch.lua NODES FIGURE
 package.path = arg[0]:match("^(.*)/[^/]*$") .. "/?.lua;" .. package.path
 local measure <const> = require "measure"
+local lost_during <const> = require "echo"
 
 local NODES <const>, FIGURE <const> = math.tointeger(tonumber(arg[1])), arg[2]
-local ECHO <const> = measure.built "bench/echo"
-local ROUNDS <const>, RATE <const> = measure.rounds(10, 2), 1000
+local ROUNDS <const> = measure.rounds(10, 2)
 
 local bed <const> = testbed.create { nodes = NODES }
 local net <const> = network.create { name = "blue", archetype = "ip", subnet = "10.1.0.0/24", home = "pm1" }
 local eps <const> = net:endpoint { { name = "a", node = "pm1" }, { name = "b", node = "pm" .. NODES } }
 
--- Frames sent and lost while `f` runs, and for a moment before and after.
-local function lost_during(f)
-  local echo <const> = expect(process.spawn { argv = { ECHO, eps[1].netns, eps[2].netns, "eth0", RATE }, stdin = "pipe",
-    stdout = "pipe", pdeathsig = "KILL" })
-  expect(echo.stdout:read_line() == "ready", "no echo comes back")
-  sleep(0.2)
-  f()
-  sleep(0.2)
-  echo.stdin:close()
-  local sent, lost = echo.stdout:read_line():match("^(%d+) (%d+)$")
-  echo:wait()
-  return tonumber(lost), tonumber(sent)
-end
-
 local samples <const>, worst <const>, idle <const> = {}, { bridge = 0, ip = 0 }, {}
 for i = 1, ROUNDS do
   for _, archetype in ipairs { "bridge", "ip" } do
-    local lost, sent = lost_during(function() net:update { archetype = archetype } end)
+    local lost, sent = lost_during(eps[1], eps[2], function() net:update { archetype = archetype } end)
     samples[#samples + 1] = lost
     worst[archetype] = math.max(worst[archetype], lost)
     measure.progress("round %d of %d: to %s, %d of %d frames lost", i, ROUNDS, archetype, lost, sent)
   end
-  idle[i] = lost_during(function() sleep(0.2) end)
+  idle[i] = lost_during(eps[1], eps[2], function() sleep(0.2) end)
 end
 net:delete()
 bed:delete()

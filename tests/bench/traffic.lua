@@ -78,10 +78,14 @@ local function tcp_figures(results, ways)
   local open, bridge = wanted["tcp_ratio_" .. suffix], link == "open" and wanted.tcp_ratio_bridge
   if not open and not bridge and not ways.sdn then return end
   -- NERV in the middle: it stands beside both that it is compared with.
-  local names = { "nerv" }
-  if open or ways.sdn then table.insert(names, 1, "raw") end
-  if bridge then table.insert(names, "bridge") end
-  if ways.sdn then table.insert(names, 2, "sdn") end
+  local names <const> = {}
+  local function run(name, wanted_too) names[#names + 1] = wanted_too and name or nil end
+  run("raw", open or ways.sdn and not ways.ovs)
+  run("sdn", ways.sdn and not ways.ovs)
+  run("nerv", open or bridge)
+  run("bridge", bridge)
+  run("ovs", ways.ovs)
+  run("sdn", ways.ovs)
   local all = rounds("TCP", TCP_ROUNDS, ways, names, tcp, function(r) return ("%.1f Mbit/s"):format(r.mbit) end)
   local function figure(name, below, above)
     local list, amount = ratios(all, "mbit", below, above)
@@ -89,7 +93,8 @@ local function tcp_figures(results, ways)
   end
   if open then figure("tcp_ratio_" .. suffix, "raw") end
   if bridge then figure("tcp_ratio_bridge", "bridge") end
-  if ways.sdn then figure("sdn_tcp_ratio_" .. suffix, "raw", "sdn") end
+  if ways.ovs then figure("sdn_tcp_ratio_ovs", "ovs", "sdn")
+  elseif ways.sdn then figure("sdn_tcp_ratio_" .. suffix, "raw", "sdn") end
 end
 
 local function udp_figures(results, ways)
@@ -117,14 +122,15 @@ local ways <const> = {
   raw = way(tb:netns "pm1", tb:netns "pm2", tb:address "pm2"),
   nerv = way(h[1].netns, h[2].netns, h[2].address),
 }
-local sdn <const> = wanted[("sdn_tcp_ratio_%s"):format(link:match("^%d+%a") or "")]
+local sdn <const> = wanted["sdn_tcp_ratio_" .. (link:match("^%d+%a") or "ovs")]
   and network.create { name = "green", archetype = "sdn", subnet = "10.1.0.0/24", home = "pm1" }
 if sdn then
   local ends <const> = sdn:endpoint { { name = "h1", node = "pm1" }, { name = "h2", node = "pm2" } }
   ways.sdn = way(ends[1].netns, ends[2].netns, ends[2].address)
 end
-local plain <const> = wanted.tcp_ratio_bridge and bridges.create()
-if plain then ways.bridge = way(plain.from, plain.to, plain.address) end
+local others <const> = { bridge = wanted.tcp_ratio_bridge and bridges.create() or nil,
+  ovs = wanted.sdn_tcp_ratio_ovs and bridges.create(true) or nil }
+for name, plain in pairs(others) do ways[name] = way(plain.from, plain.to, plain.address) end
 
 local results <const> = {}
 tcp_figures(results, ways)
@@ -134,7 +140,7 @@ for _, server in ipairs(servers) do
   server:kill()
   server:wait(5)
 end
-if plain then plain.delete() end
+for _, plain in pairs(others) do plain.delete() end
 if sdn then sdn:delete() end
 net:delete()
 tb:delete()

@@ -37,7 +37,7 @@ td.none, figcaption, .quiet { color: var(--quiet); }
 .missing { padding: .5rem 1rem; border-left: 4px solid var(--warn); background: var(--box); }
 .missing h2 { margin-top: 0; }
 figure { margin: 1.5rem 0; } figcaption { margin-top: .4rem; }
-.clients { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem; }
+.clients { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 1rem; }
 .clients figure { margin: 0; } .clients img { width: 100%; border: 1px solid var(--line); }
 figure .chart { display: block; min-width: 36rem; max-width: 52rem; }
 .view svg { display: block; margin: 0 auto; max-width: 100%; min-width: 26rem; height: auto; }
@@ -183,16 +183,27 @@ local function video(dir, results)
     local shown <const> = picture and e("img", { src = "data:image/png;base64," .. base64(picture),
       alt = ("a decoded picture of the video, in %s on %s"):format(one.client, one.client_node) }) or ""
     parts[i] = figure(shown, ("%s network: %s on %s serves, %s on %s decoded %d pictures of %.1f MB in %.1f s"):format(
-      one.network, one.server, one.server_node, one.client, one.client_node, one.frames, one.bytes / 1e6, one.seconds))
+      one.network:upper(), one.server, one.server_node, one.client, one.client_node, one.frames, one.bytes / 1e6,
+      one.seconds))
   end
   return e("div", { class = "clients" }, table.concat(parts, "\n"))
 end
 
+-- A line for each message, with all who have read it.
 local function chat(results)
-  local lines <const> = {}
-  for i, one in ipairs(results.chat or {}) do
-    lines[i] = e("span", { class = "quiet" }, escape(("%s on %s to %s on %s: "):format(one.from, one.from_node, one.to,
-      one.to_node))) .. escape(one.text)
+  local lines, last = {}, {}
+  for _, one in ipairs(results.chat or {}) do
+    local reader <const> = escape(("%s on %s"):format(one.to, one.to_node))
+    if one.from == last.from and one.text == last.text then
+      lines[#lines].readers = lines[#lines].readers .. ", " .. reader
+    else
+      lines[#lines + 1] = { readers = reader,
+        said = e("b", nil, escape(one.from)) .. escape((" on %s: %s"):format(one.from_node, one.text)) }
+    end
+    last = one
+  end
+  for i, line in ipairs(lines) do
+    lines[i] = line.said .. e("span", { class = "quiet" }, " – read by " .. line.readers)
   end
   return list_of(lines, "chat")
 end
@@ -260,7 +271,7 @@ function M.html(dir, results)
       .. "bars are pale"),
     e("h2", nil, "The networks"), views(dir, results),
     e("h2", nil, "Video"), paragraph "What each client has decoded, one picture of it.", video(dir, results),
-    e("h2", nil, "Chat"), paragraph "What entities on one node read of those on another one, without any address.",
+    e("h2", nil, "Chat"), paragraph "What entities said in a workspace, and who has read it. Nobody has an address there.",
     chat(results),
   }
   local head <const> = e("meta", { charset = "utf-8" }) .. e("meta", { name = "viewport",

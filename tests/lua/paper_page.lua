@@ -60,7 +60,8 @@ local function client(net) return { network = net, server = "tv", server_node = 
   bytes = 2500000, seconds = 10.25, picture = "video-ip-pm2.png" } end
 local results <const> = { version = 1, seconds = 60, rate = "100mbit", started = "2026-01-02T03:04:05Z",
   machine = { kernel = "6.1 <custom>", cores = 2 }, video = { client "ip", client "sdn" },
-  chat = { { from = "alice", from_node = "pm1", to = "bob", to_node = "pm2", text = "<script>alert('x')</script>" } },
+  chat = { { from = "alice", from_node = "pm1", to = "bob", to_node = "pm2", text = "<script>alert('x')</script>" },
+    { from = "alice", from_node = "pm1", to = "carol", to_node = "pm1", text = "<script>alert('x')</script>" } },
   throughput = { raw = side(94.2, 0), ip = side(94.1, 17), sdn = side(93.8, 0) },
   views = { ip = "view-ip.svg", sdn = "view-sdn.svg", etarch = "view-etarch.svg" } }
 page.write(dir.path, results)
@@ -75,7 +76,7 @@ local image <const> = look(INDEX, "string(//*[local-name()='img']/@src)")
 local decoded <const> = process.run { argv = { "base64", "-d" }, input = image:match "^data:image/png;base64,(.*)$" }
 tap.eq(decoded.stdout, PNG, "a picture, byte by byte")
 for _, want in ipairs { "93.9", "94.2", "93.8", "42.7 %", "99.9 %", "476190", "482143", "0.242", "0.012", "6.1 <custom>", "100mbit", "alert('x')",
-  "250 pictures of 2.5 MB", "2125" } do
+  "250 pictures of 2.5 MB", "read by bob on pm2, carol on pm1", "2125" } do
   tap.ok(words:find(want, 1, true), "it says " .. want)
 end
 tap.eq(count("figure-8.svg", rect), 15, "figure 8 is a file of its own, too: two bars and a sample for each of five series")

@@ -224,6 +224,13 @@ function Picture:lines()
   local lines <const> = { "graph nerv {", "  node [fontname=sans]; edge [fontname=sans, fontsize=11]; graph " ..
     "[fontname=sans];", ("  label=%s; labelloc=t;"):format(quoted(("network %s (%s)"):format(net.name,
     net.archetype))) }
+  -- What comes first here has its lines in order: nodes stand from left to right.
+  if self.trunk then self.others.trunk = "outside" end
+  for _, id in ipairs(options.sorted_keys(self.others)) do
+    local class <const> = self.others[id]
+    lines[#lines + 1] = ("  %s [class=%s, label=%s, %s];"):format(quoted(id), quoted(class),
+      quoted((id:gsub("^%l+ ", "", 1))), self.shapes[class])
+  end
   for _, where in ipairs(options.sorted_keys(self.places)) do
     local state <const> = node.get(where).state
     lines[#lines + 1] = ("  subgraph %s {"):format(quoted("cluster " .. where))
@@ -232,12 +239,6 @@ function Picture:lines()
     for _, line in ipairs(self.places[where][""] or {}) do lines[#lines + 1] = "    " .. line end
     self:part_lines(lines, where, net.name, "    ")
     lines[#lines + 1] = "  }"
-  end
-  if self.trunk then self.others.trunk = "outside" end
-  for _, id in ipairs(options.sorted_keys(self.others)) do
-    local class <const> = self.others[id]
-    lines[#lines + 1] = ("  %s [class=%s, label=%s, %s];"):format(quoted(id), quoted(class),
-      quoted((id:gsub("^%l+ ", "", 1))), self.shapes[class])
   end
   for _, line in ipairs(self.edges) do lines[#lines + 1] = "  " .. line end
   lines[#lines + 1] = "}\n"

@@ -37,8 +37,8 @@ for plane = 2, 3 do
   chroma[plane] = bars_row(plane, 2):rep(BARS_HEIGHT // 2) .. string.char(NEUTRAL):rep(M.WIDTH * STRIP // 4)
 end
 
--- Picture `number` as planar YUV 4:2:0. The square passes below the middle, where nobody looks for the bars' colours.
-local function picture(number)
+--- Picture `number` as planar YUV 4:2:0. The square passes below the middle, where nobody looks for the bars' colours.
+function M.picture(number)
   local x <const> = number * 4 % (M.WIDTH - SQUARE)
   local square_row <const> = luma_row:sub(1, x) .. string.char(WHITE):rep(SQUARE) .. luma_row:sub(x + SQUARE + 1)
   local bits <const> = {}
@@ -58,7 +58,7 @@ local function write(path, count, picture_of)
 end
 
 --- Draws all pictures into a YUV4MPEG2 file.
-function M.draw(path) write(path, M.PICTURES, picture) end
+function M.draw(path) write(path, M.PICTURES, M.picture) end
 
 --- Writes one picture's bytes as a YUV4MPEG2 file.
 function M.write_one(path, bytes) write(path, 1, function() return bytes end) end

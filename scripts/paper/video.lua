@@ -131,9 +131,14 @@ function M.show(net, o)
   local tasks <close> = setmetatable({}, { __close = function(self)
     for _, one in ipairs(self) do one:cancel() end
   end })
-  for i, ep in ipairs(o.clients) do tasks[i] = task.spawn(watch, net, ep, o, url) end
+  -- pcall: one that fails before it is waited for is not to be logged as one that nobody waits for.
+  for i, ep in ipairs(o.clients) do tasks[i] = task.spawn(pcall, watch, net, ep, o, url) end
   local records <const> = {}
-  for i, one in ipairs(tasks) do records[i] = one:wait() end
+  for i, one in ipairs(tasks) do
+    local good, record = one:wait()
+    if not good then error(record, 0) end
+    records[i] = record
+  end
   expect(server:running(), "the server ended")
   return records
 end

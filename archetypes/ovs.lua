@@ -20,12 +20,13 @@ return archetype {
   },
 
   on_network = function(need, net)
-    local switch = need.ovs_bridge { name = "switch" }
+    -- Known by the port that it leads to, as that of archetype `bridge` is.
+    local way = net.ports.data
+    local switch = need.ovs_bridge { id = way and way.id, name = way and "switch-" .. way.name or "switch" }
     if #net.controllers > 0 or net.fail_mode == "secure" then
       need.controller { bridge = switch, targets = net.controllers, fail_mode = net.fail_mode, probe = net.probe }
     end
-    need.crossing { master = switch }
-    return { bridge = switch }
+    return { bridge = switch, crossing = need.crossing { master = switch } }
   end,
 
   on_endpoint = function(need, net, ep)

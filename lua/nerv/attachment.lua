@@ -99,15 +99,17 @@ local function is_ovs(master) return master.kind == "ovs_bridge" end
 local function master_of(bridge) return is_ovs(bridge) and bridge.sink or bridge end
 
 -- The rest of it, once the link is wanted.
-local function join(need, master, link, side, number)
-  if is_ovs(master) then need.ovs_port { bridge = master, link = link, side = side, number = number } end
-  return link
+-- @return the port: what flows name, or the link
+local function join(need, master, link, side, more)
+  if not is_ovs(master) then return link end
+  more = more or {}
+  return need.ovs_port { id = more.id, bridge = master, link = link, side = side, number = more.number }
 end
 
 local function veth_into(need, ns, ep, p, mtu)
   local link = need.link { kind = "veth", name = ep.interface or "eth0", netns = ns, mac = ep.mac, mtu = mtu, up = true,
     peer = { master = master_of(p.master), up = true } }
-  return join(need, p.master, link, "peer")
+  return link, join(need, p.master, link, "peer")
 end
 
 -- NERV configures the interface: what routers advertise is not taken.
@@ -120,15 +122,15 @@ end
 
 function makers.netns(need, ep, p, mtu)
   local ns = need.netns { loopback = p.loopback, ipv6 = p.ipv6 }
-  local link = veth_into(need, ns, ep, p, mtu)
-  return { netns = ns, link = link, port = link, ipv6 = p.ipv6 and ipv6_on(need, ns, link, "all") }
+  local link, port = veth_into(need, ns, ep, p, mtu)
+  return { netns = ns, link = link, port = port, ipv6 = p.ipv6 and ipv6_on(need, ns, link, "all") }
 end
 
 -- There only the endpoint's own interface is NERV's to set.
 function makers.veth(need, ep, p, mtu)
   local ns = need.foreign_netns { path = M.path(ep.netns), identity = ep.identity }
-  local link = veth_into(need, ns, ep, p, mtu)
-  return { netns = ns, link = link, port = link, ipv6 = p.ipv6 and ipv6_on(need, ns, link, link.name) }
+  local link, port = veth_into(need, ns, ep, p, mtu)
+  return { netns = ns, link = link, port = port, ipv6 = p.ipv6 and ipv6_on(need, ns, link, link.name) }
 end
 
 -- The bridge's end of a guest's wire must not have the guest's own address.
@@ -177,18 +179,20 @@ M.CROSSING = 60000
 --- Joins a bridge to the other nodes, by the NVE and the network's port there, where there is a way out.
 -- @tparam table net of the bridge, whose port is `data`
 -- @tparam table master the bridge
+-- @return the port there, as M.needs gives it; nil where there is no way out
 function M.cross(need, net, master)
   local way = net.ports.data
   if not net.edge or not way then return end
   -- The outermost network's: an archetype of that with another bridge moves it there, and frames go on.
   local near = need.link { id = way.id, kind = "veth", name = "nve-" .. way.name, mtu = net.mtu, up = true,
     peer = { master = master_of(master), up = true } }
-  join(need, master, near, "peer", M.CROSSING)
+  local joined = join(need, master, near, "peer", { id = way.id, number = M.CROSSING })
   local port = need.switch_port { switch = "nve", number = way.number, link = near }
   need.entry { switch = "nve", table = "ingress_ports", key = { way.number },
     action = "to_tag", data = { way.tag, net.edge.port }, after = { port } }
   need.entry { switch = "nve", table = "tags", key = { net.edge.port, way.tag },
     action = "to_port", data = { way.number }, after = { port } }
+  return joined
 end
 
 --- The needs of one attachment.
@@ -196,8 +200,9 @@ end
 -- @tparam table ep the endpoint's options, and name, mac
 -- @tparam table p { master = the link to be a port of, mtu = of the network, loopback = whether a
 --   namespace of its own gets `lo`, ipv6 = whether IPv6 is on }
--- @return { port = the need in the node's namespace; where NERV configures the endpoint's own end:
---   link = that interface, netns = its namespace, ipv6 = what turns IPv6 on }; or nil and a message
+-- @return { port = the need in the node's namespace, an ovs_port where the bridge is Open vSwitch's; where NERV
+--   configures the endpoint's own end: link = that interface, netns = its namespace, ipv6 = what turns IPv6 on }; or
+--   nil and a message
 function M.needs(need, ep, p)
   if ep.mtu and p.mtu and ep.mtu > p.mtu then
     return nil, ("mtu %d is more than the network's, %d"):format(ep.mtu, p.mtu)

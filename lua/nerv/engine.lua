@@ -149,7 +149,7 @@ function Engine:plan(owner, set)
   for _, need in ipairs(set) do
     local entry = self.have[need.key]
     local kind = kinds.get(need.kind)
-    local phase = "make"
+    local phase = kind.phase or "make"
     -- What somebody else changed, or an agent left half made, is in the way of what hangs on it.
     local mend = entry and entry.drifted and "make" or "switch"
     for _, claim in ipairs(claims_of(need)) do
@@ -545,6 +545,36 @@ function Engine:read(need, snap)
     if needs.is_placeholder(value) and p[name] == wanted[name] then p[name] = value end
   end
   return p
+end
+
+local function oldest_first(a, b) return a.sequence < b.sequence end
+
+-- Makes or changes what the system has lost or has otherwise.
+local function make_again(self, entries)
+  local snap, actions = snapshot.new(self.node), {}
+  for _, entry in ipairs(entries) do
+    local p = self:read(entry.need, snap)
+    if not p or not same(p, entry.need.p) then
+      actions[#actions + 1] = { verb = p and "change" or "create", need = entry.need, old = entry.need,
+        owner = next(entry.owners) }
+    end
+  end
+  return self:apply(M.merge { { make = {}, switch = actions, sweep = {} } }.switch)
+end
+
+--- Makes again what the system has lost of the needs that are there and of which f(need) is true.
+-- @return true; or nil, message, and the owners, whose next plans look again
+function Engine:restore(f)
+  local entries, owners = {}, {}
+  for _, entry in pairs(self.have) do
+    if f(entry.need) then entries[#entries + 1] = entry end
+  end
+  table.sort(entries, oldest_first)
+  for i, entry in ipairs(entries) do owners[i] = next(entry.owners) end
+  local called, good, message = pcall(make_again, self, entries)
+  if called and good then return true end
+  for i, entry in ipairs(entries) do self:doubt { need = entry.need, owner = owners[i] } end
+  return nil, tostring(called and message or good), owners
 end
 
 --- The first need of a set that stands for something which NERV did not make and which is gone.

@@ -13,6 +13,7 @@
 --   complete(p, scope, want) fills in what follows from the others; want(kind, p) wants another need
 --   late(action) place of an action in phase switch, 1 to 3: what interrupts traffic comes after the others, close
 --                together; nil: it does not. 3 is the last in phase make, too
+--   phase        "switch": what is made shows at once in what runs already; by default "make"
 --   container(p) the need that takes it along when it is removed, or nil
 --   facts        fields that only the system knows; fact(p, name, node) reads one
 --   kernel: create(p, node), change(old, new, node), remove(p, node): lists of batch
@@ -42,7 +43,7 @@ local M = {}
 
 local built_in <const> = { "netns", "foreign_netns", "link", "interface", "address", "route", "neighbour", "sysctl",
   "qdisc", "redirect", "nat", "announcement", "instance", "file", "service", "switch", "switch_port", "entry",
-  "vswitch", "ovs_bridge", "ovs_port", "controller" }
+  "vswitch", "ovs_bridge", "ovs_port", "controller", "meter", "group", "flow" }
 local known = {}
 
 function M.define(kind)

@@ -214,7 +214,7 @@ local CROSSING <const> = { master = { type = "any", required = true, doc = "brid
 
 local function cross(p)
   if current.endpoint then complain("need.crossing: it is for networks") end
-  attachment.cross(need_functions, current.net, checked_options("need.crossing", CROSSING, p).master)
+  return attachment.cross(need_functions, current.net, checked_options("need.crossing", CROSSING, p).master)
 end
 
 -- The ports of a component, by its own names: `ports` says which of the network's they are, `port` which one its

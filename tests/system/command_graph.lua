@@ -46,14 +46,14 @@ has_edges(blue, "blue", { "endpoint h1 -- pm1 link blue/bridge-data", "endpoint 
 tap.eq(blue.edges["pm2 link blue/bridge-data -- pm2 nve"], (" data %d "):format(nets.ip.ports.data.tag), "blue: with its tag")
 
 local green <const> = picture(nets.sdn)
-tap.eq({ green["cluster pm2 green/control"], green["cluster pm2 green/data"], green["pm2 ovs_bridge green/data/switch"] },
+tap.eq({ green["cluster pm2 green/control"], green["cluster pm2 green/data"], green["pm2 ovs_bridge green/switch-data"] },
   { "control (ip)", "data (ovs)", "Open vSwitch" }, "green: control and data networks")
 tap.eq(green["pm2 netns green/control:controller"], "controller\\n192.168.255.1\\nlearning-switch\\nrelay", "green: the controller on its home")
 tap.like(green["pm1 netns green/control:relay"], "^relay\\n192%.168%.255%.%d$", "green: a relay elsewhere")
-has_edges(green, "green", { "pm1 ovs_bridge green/data/switch -- pm1 netns green/control:relay", "endpoint h1 -- pm1 ovs_bridge green/data/switch",
-  "pm2 ovs_bridge green/data/switch -- pm2 netns green/control:controller", "pm1 link green/bridge-control -- pm1 nve" })
+has_edges(green, "green", { "pm1 ovs_bridge green/switch-data -- pm1 netns green/control:relay", "endpoint h1 -- pm1 ovs_bridge green/switch-data",
+  "pm2 ovs_bridge green/switch-data -- pm2 netns green/control:controller", "pm1 link green/bridge-control -- pm1 nve" })
 nets.sdn:update { controller = "tcp:192.0.2.7:6653" }
-has_edges(picture(nets.sdn), "green, controlled from elsewhere", { "pm1 ovs_bridge green/data/switch -- tcp:192.0.2.7:6653" })
+has_edges(picture(nets.sdn), "green, controlled from elsewhere", { "pm1 ovs_bridge green/switch-data -- tcp:192.0.2.7:6653" })
 
 local entities <const> = {}
 for i, title in ipairs { "alice", "bob", "carol" } do

@@ -43,9 +43,9 @@ tap.like(select(2, net:capture { seconds = 1 }), "blue is on Open vSwitch: captu
 -- facts
 local facts <const> = net:facts()[hello.node]
 local in_kernel <const> = file.stat "/sys/module/openvswitch" ~= nil
-tap.eq({ facts["blue/switch.datapath"], facts["blue/switch.offload"], facts["blue/switch.interface"] },
+tap.eq({ facts["blue/switch-data.datapath"], facts["blue/switch-data.offload"], facts["blue/switch-data.interface"] },
   in_kernel and { "system", "kernel", bridge } or { "netdev", "userspace-tso", bridge }, "the chosen ways show in the facts")
-tap.eq(ovs:vsctl("get", "bridge", bridge, "datapath_id"), '"' .. facts["blue/switch.dpid"] .. '"', "so does the datapath id")
+tap.eq(ovs:vsctl("get", "bridge", bridge, "datapath_id"), '"' .. facts["blue/switch-data.dpid"] .. '"', "so does the datapath id")
 
 -- TCP: a server that says how much it got, a client that sends it
 local function carries(from, to, target, bytes)
@@ -96,7 +96,7 @@ ovs:vsctl("del-port", bridge, port)
 tap.ok(not process.run { argv = { "ping", "-c1", "-W1", "10.0.0.2" }, netns = a.netns }.stdout:find "1 received", "a port is removed by hand")
 mends("a removed port", { "create ovs_port link blue:a/eth0 peer" })
 ovs:vsctl("set", "bridge", bridge, "other_config:datapath-id=00000000deadbeef")
-mends("a datapath id", { "change ovs_bridge blue/switch" })
+mends("a datapath id", { "change ovs_bridge blue/switch-data" })
 ovs:vsctl("add-br", "foreign", "--", "set", "bridge", "foreign", "datapath_type=netdev")
 ovs:vsctl("del-port", bridge, port, "--", "add-port", "foreign", port)
 mends("a port in another bridge", { "create ovs_port link blue:a/eth0 peer" })
@@ -134,7 +134,7 @@ for _, victims in ipairs { { "daemon" }, { "database" }, { "daemon", "database" 
     return true
   end)
   tap.ok(back and all_reach(), table.concat(victims, " and ") .. " killed: the bridge and its ports are back")
-  tap.eq(ovs:vsctl("get", "bridge", bridge, "datapath_id"), '"' .. facts["blue/switch.dpid"] .. '"', "with the same datapath id")
+  tap.eq(ovs:vsctl("get", "bridge", bridge, "datapath_id"), '"' .. facts["blue/switch-data.dpid"] .. '"', "with the same datapath id")
   tap.eq(net:verify(), {}, "nothing is to be mended")
 end
 

@@ -45,7 +45,7 @@ local text repeat text = h[1]:run("iperf3", "-c", h[2].address, "-t", "1") until
 expect(text, "TCP")
 server:wait()
 local facts = net:facts()[net.home]
-print(facts["blue/data/switch.datapath"], facts["blue/data/switch.offload"], #net:verify())
+print(facts["blue/switch-data.datapath"], facts["blue/switch-data.offload"], #net:verify())
 ethtool.set { link = "eth0", netns = h[1].netns, tx_checksum = true }
 print(#net:verify(), ethtool.get { link = "eth0", netns = h[1].netns }.tx_checksum)
 net:update { archetype = "ip" }

@@ -14,7 +14,7 @@ for _, name in ipairs(tb.names) do switches[name] = open_vswitch.of(node.get(nam
 local function answers(from, target, seconds)
   return tap.eventually(seconds or 10, function() return from:run("ping", "-c1", "-W1", target) ~= nil end)
 end
-local function bridge_of(net, name) return net:facts()[name]["blue/data/switch.interface"] end
+local function bridge_of(net, name) return net:facts()[name]["blue/switch-data.interface"] end
 
 -- two networks whose controllers and endpoints have the same addresses, each with its home on another node
 local blue <const> = network.create { name = "blue", archetype = "sdn", subnet = "10.1.0.0/24", home = "pm1" }

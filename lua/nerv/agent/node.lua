@@ -2,6 +2,7 @@
 local context <const> = require "nerv.context"
 local file <const> = require "nerv.file"
 local kinds <const> = require "nerv.kinds"
+local management <const> = require "nerv.agent.management"
 local nve <const> = require "nerv.nve"
 local paths <const> = require "nerv.paths"
 local task <const> = require "nerv.task"
@@ -27,6 +28,7 @@ function M.new(agent, log)
   function node.namespace_path(ns) return kinds.get("netns").path(ns.p, node) end
 
   node.vswitch = vswitch.new(node)
+  node.vswitch.management = management.new(node.vswitch, function(name) agent:tell_again(name) end)
   local words = { exe = paths.exe(), libexec = paths.libexec(), p4 = paths.p4(),
     run = inst.run_dir, state = inst.state_dir, ovs = node.vswitch.sockets,
     scripts = context.data_dir .. "/scripts" }

@@ -274,6 +274,7 @@ end
 
 --- Ends our own daemons; leaves the system's.
 function Vswitch:stop()
+  self.management:close_all()
   if self.system then leave_system(self) end
   if self.db then self.db:close() end
   self.db, self.by = nil, nil

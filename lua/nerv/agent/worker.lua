@@ -4,6 +4,7 @@ local desired <const> = require "nerv.desired"
 local driver <const> = require "nerv.driver"
 local engine <const> = require "nerv.engine"
 local kinds <const> = require "nerv.kinds"
+local ovs_bridge <const> = require "nerv.kinds.ovs_bridge"
 local publish <const> = require "nerv.publish"
 local runtime <const> = require "nerv.runtime"
 local snapshot <const> = require "nerv.snapshot"
@@ -374,6 +375,29 @@ function Worker:converge(owners, verify)
   good, message = self.engine:apply_all(plan)
   if not good then return nil, message end
   return engine.describe_all(plan)
+end
+
+-- Whether a need is in a bridge of Open vSwitch.
+local function is_within(need, bridge, node)
+  local kind = kinds.get(need.kind)
+  local container = kind.container and kind.container(need.p)
+  return container and container.kind == "ovs_bridge" and ovs_bridge.ifname(container.p, node) == bridge
+end
+
+local function make_again(self, bridge)
+  local good, message, owners = self.engine:restore(function(need) return is_within(need, bridge, self.node) end)
+  if good then return end
+  self.node.log(("bridge %s: %s"):format(bridge, message))
+  for i, owner in ipairs(owners) do owners[i] = { owner = owner } end
+  self:retry_later(owners)
+end
+
+--- A bridge of Open vSwitch has forgotten what it was told: it is told again, as soon as its daemon is there.
+-- @tparam string bridge its name there
+function Worker:tell_again(bridge)
+  local good, code, _
+  repeat good, _, code = self.node.vswitch:apply {} until good or code == "ENOENT" or self.closing
+  if good and not self.closing then self:exclusive(make_again, bridge) end
 end
 
 -- Looks whether what NERV did not make, and endpoints rest on, is still there and the same. Where it is

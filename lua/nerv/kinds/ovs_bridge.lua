@@ -1,6 +1,7 @@
 -- A bridge of Open vSwitch. It switches by itself until a controller says otherwise.
 local digest <const> = require "nerv.digest"
 local link_kind <const> = require "nerv.kinds.link"
+local options <const> = require "nerv.options"
 local ovsdb <const> = require "nerv.ovsdb"
 
 local M = { name = "ovs_bridge", text = "a bridge of Open vSwitch", class = "call", rank = 35 }
@@ -16,7 +17,7 @@ M.facts = { "datapath", "offload", "dpid", "interface" }
 function M.key(p) return p.id .. "/" .. p.name end
 function M.complete(p, _, want)
   p.vswitch = want("vswitch", {})
-  p.sink = want("link", { kind = "bridge", name = p.name .. " sink", sink = true })
+  p.sink = want("link", { id = p.id, kind = "bridge", name = p.name .. " sink", sink = true })
 end
 
 --- Name of the bridge in Open vSwitch.
@@ -65,7 +66,9 @@ function M.create(list, node)
     local row = node.vswitch:find("Bridge", M.ifname(p, node))
     local more
     if row then
-      more = { { op = "update", table = "Bridge", where = { { "_uuid", "==", row._uuid } }, row = columns(p, node) } }
+      local values <const> = columns(p, node)
+      values.external_ids = options.join(row.external_ids, values.external_ids)
+      more = { { op = "update", table = "Bridge", where = { { "_uuid", "==", row._uuid } }, row = values } }
     else
       more, new[#new + 1] = insert(p, node, i)
     end
@@ -81,6 +84,7 @@ function M.remove(list, node)
   for _, action in ipairs(list) do
     local p = action.need.p
     local row = node.vswitch:find("Bridge", p.bridge or M.ifname(p, node))
+    if row then node.vswitch.management:close(row.name) end
     if row then gone[#gone + 1] = row._uuid end
   end
   return #gone == 0 or apply({ mutate_bridges(node, "delete", gone) }, node)

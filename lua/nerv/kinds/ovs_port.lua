@@ -183,6 +183,13 @@ function M.list(_, node)
   return found
 end
 
+--- Its OpenFlow number, or nil while there is none.
+function M.number(p, node)
+  local interface = node.vswitch:find("Interface", ifname(p, node))
+  local number = interface and interface.ofport
+  return number and number > 0 and number or nil
+end
+
 --- The interface.
 M.mark = ifname
 

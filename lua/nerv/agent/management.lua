@@ -1,0 +1,110 @@
+--- A node's Open vSwitch as OpenFlow switches: one connection to the management socket of each bridge that somebody
+-- wants flows, groups or meters on. It is kept, because its end is how we learn that a bridge has forgotten what it was
+-- told: its daemon died, ours or the system's.
+--
+-- The daemon answers such a connection whatever controllers the bridge has, and sends it no events.
+local openflow <const> = require "nerv.openflow"
+local runtime <const> = require "nerv.runtime"
+local task <const> = require "nerv.task"
+
+local Management = {}
+Management.__index = Management
+local M = {}
+
+-- Seconds for the handshake, and for an answer.
+local LIMIT <const> = 10
+
+--- @tparam table vswitch see agent/vswitch.lua
+-- @tparam function lost called in a task of its own with the name of a bridge that has forgotten what it was told
+function M.new(vswitch, lost)
+  return setmetatable({ vswitch = vswitch, lost = lost, connections = {}, placed = {} }, Management)
+end
+
+-- Whoever closes a connection here has taken it out of the list before.
+local function ended(self, name, connection)
+  if self.connections[name] ~= connection then return end
+  self.connections[name] = nil
+  self:tell(name)
+end
+
+local function connect(self, name)
+  local connection = {}
+  local path <const> = ("%s/%s.mgmt"):format(self.vswitch.dir, name)
+  local controller, message, code = openflow.connect { path = path, keepalive = 0, log = self.vswitch.node.log,
+    on_switch = function(dp)
+      dp:config { miss_send_len = 0 }   -- else it is sent all that controllers are
+      dp:on("close", function() ended(self, name, connection) end)
+      connection.dp = dp
+    end }
+  if not controller then return nil, message, code end
+  local limit = runtime.now() + LIMIT
+  while not connection.dp and runtime.now() < limit and controller.task:status() == "waiting" do task.sleep(0.001) end
+  if connection.dp then
+    connection.controller, self.connections[name] = controller, connection
+    return connection.dp
+  end
+  controller:close()
+  return nil, path .. ": the bridge does not answer", "timeout"
+end
+
+--- A bridge as a switch; it is waited for when its daemon starts again.
+-- @tparam string name of the bridge in Open vSwitch
+-- @return a datapath (see openflow/datapath.lua); or nil, message, code: "ENOENT" when there is no such bridge
+function Management:open(name)
+  local known <const> = self.connections[name]
+  if known and not known.dp.closed then return known.dp end
+  if not self.vswitch:find("Bridge", name) then return nil, "there is no bridge " .. name, "ENOENT" end
+  local dp = connect(self, name)
+  if dp then return dp end
+  local good, message, code = self.vswitch:apply {}
+  if not good then return nil, message, code end
+  return connect(self, name)
+end
+
+--- Ends the connection to a bridge that is to go.
+function Management:close(name)
+  local connection <const> = self.connections[name]
+  self.connections[name] = nil
+  if connection then connection.controller:close() end
+end
+
+function Management:close_all()
+  for name in pairs(self.connections) do self:close(name) end
+end
+
+--- Says that a bridge has forgotten what it was told, by other ways than the end of its daemon.
+function Management:tell(name) task.spawn(self.lost, name) end
+
+--- Sends messages to a bridge in one go, and waits until it has done them.
+-- @tparam array messages { method of a datapath, items }
+-- @return true; or nil, message, code, and the request that was refused, as it was sent, if the switch says so
+function Management:send(name, messages)
+  local dp, message, code = self:open(name)
+  if not dp then return nil, message, code end
+  for _, one in ipairs(messages) do
+    local good
+    good, message, code = dp[one[1]](dp, one[2])
+    if not good then return nil, message, code end
+  end
+  local reply, errors
+  reply, errors, code = dp.channel:call("barrier_request", nil, LIMIT)
+  if not reply then return nil, errors, code end
+  local first <const> = errors[1]
+  if not first then return true end
+  code = ("%s/%s"):format(first.type, first.code)
+  return nil, ("the switch %s refuses it: %s"):format(dp.id, code), code, first.request
+end
+
+--- What a bridge has: statistics of OpenFlow (see datapath:stats).
+-- @return a list; {} where there is no such bridge
+-- @raise when it should answer and does not: what it has is not known
+function Management:stats(name, kind, which)
+  local dp, message, code = self:open(name)
+  if not dp and code == "ENOENT" then return {} end
+  local list
+  if dp then list, message = dp:stats(kind, which, LIMIT) end
+  if not list then error(("Open vSwitch: %s"):format(message), 0) end
+  return list
+end
+
+return M

@@ -23,8 +23,8 @@ return archetype {
       "policy = %q, rate = %s, absence = %s, address = '${address}', port = tonumber '${port}' }"
     local sdn = need.network { archetype = "sdn", name = "sdn", ports = { control = "control", data = "data" },
       control = net.control, mtu = net.mtu, fail_mode = "secure", controller_user = "root", probe = 1,
-      controller = { "${exe}", "-e", program:format(name, name, net.policy, net.rate and net.rate // 1000,
-        net.absence) } }
+      controller_name = "DTSA", controller = { "${exe}", "-e", program:format(name, name, net.policy,
+        net.rate and net.rate // 1000, net.absence) } }
     return { sdn = sdn }
   end,
 

@@ -39,6 +39,11 @@ local function command(net, address)
   return argv
 end
 
+local function name_of(net)
+  local controller <const> = net.controller
+  return net.controller_name or type(controller) == "table" and table.concat(controller, " ") or controller
+end
+
 -- The network's namespace on this node, with its address in the control network: the controller's on the home, which
 -- moves with it.
 local function station(need, net, control, address)
@@ -94,6 +99,8 @@ return archetype {
       "a command as a list of words, in which ${address} and ${port} are where it is to listen; or the address of " ..
       "one that runs elsewhere, which each node reaches by itself: \"tcp:192.0.2.7:6653\", \"ssl:...\" with the " ..
       "certificates of the node's `tls` directory" },
+    controller_name = { type = "string", doc = "what tells the controller from others: with another name switches " ..
+      "forget what the former one has told them; by default its command" },
     controller_port = { type = "integer", default = 6653, doc = "TCP port of the controller in its namespace" },
     controller_user = { type = "user", default = "nobody", doc = "who a controller that is not built in runs as" },
     fail_mode = { type = "choice", choices = { "secure", "standalone" }, default = "secure",
@@ -120,7 +127,8 @@ return archetype {
     local data = need.network { archetype = "ovs", name = "data", port = "data", mtu = net.mtu }
     local switch = data.made.bridge
     local target = is_address(net.controller) and net.controller or control_plane(need, net, switch)
-    need.controller { bridge = switch, targets = { target }, fail_mode = net.fail_mode, probe = net.probe }
+    need.controller { bridge = switch, targets = { target }, fail_mode = net.fail_mode, probe = net.probe,
+      program = name_of(net) }
     return { data = data }
   end,
 

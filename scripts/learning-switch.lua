@@ -6,6 +6,8 @@
 local protocol <const> = require "nerv.protocol"
 local FORGET <const> = 300      -- seconds without a frame
 local MOST <const> = 65536      -- addresses that are known; with more all are learned anew
+-- As cookie_mask: only flows with its own cookie, 0. With one bit more Open vSwitch looks at its internal flows, too.
+local OWN <const> = math.maxinteger
 
 local function is_group(mac) return tonumber(mac:sub(2, 2), 16) % 2 == 1 end
 
@@ -14,7 +16,7 @@ local function learn(dp)
   dp:on("packet_in", function(p)
     if not p.eth_src then return end          -- too short for a frame
     if place[p.eth_src] ~= p.in_port and not is_group(p.eth_src) then     -- new, or it has moved
-      dp:flow { command = "delete", match = { eth_dst = p.eth_src } }
+      dp:flow { command = "delete", match = { eth_dst = p.eth_src }, cookie_mask = OWN }
       if known == MOST then place, known = {}, 0 end
       place[p.eth_src], known = p.in_port, known + 1
     end
@@ -30,10 +32,10 @@ local function learn(dp)
     for mac, port in pairs(place) do
       if port == e.port.port then place[mac] = nil end
     end
-    dp:flow { command = "delete", out_port = e.port.port }
+    dp:flow { command = "delete", out_port = e.port.port, cookie_mask = OWN }
   end)
   dp:on("error", function(e) io.stderr:write(("switch %s: %s/%s\n"):format(dp.id, e.type, e.code)) end)
-  dp:flow { command = "delete", table = "all" }
+  dp:flow { command = "delete", table = "all", cookie_mask = OWN }
   dp:flow { priority = 0, actions = { { output = "controller" } } }
 end
 

@@ -35,12 +35,11 @@ tap.ok(ovs:ofctl("dump-flows", "ofbr0", "dl_dst=" .. link.get { name = "eth0", n
 
 local server <const> = assert(process.spawn { argv = { "iperf3", "-s", "-1" }, netns = "ofh2", stdout = "null",
   stderr = "null" })
-local result
-tap.ok(tap.eventually(5, function()
-  result = assert(process.run { argv = { "iperf3", "-c", "10.0.0.2", "-t", "1", "-J" }, netns = "ofh1" })
-  return result.exit == 0
+tap.ok(tap.eventually(10, function()
+  local result <const> = assert(process.run { argv = { "iperf3", "-c", "10.0.0.2", "-t", "1", "-J" }, netns = "ofh1" })
+  local received <const> = json.decode(result.stdout)["end"].sum_received   -- its exit status may be 0 without
+  return received and received.bits_per_second > 1e6
 end), "TCP goes through")
-tap.ok(json.decode(result.stdout)["end"].sum_received.bits_per_second > 1e7, "and carries something")
 server:kill "KILL"
 server:wait()
 

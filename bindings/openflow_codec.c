@@ -268,6 +268,11 @@ static const struct fn functions[] = {
 	{ "describe", l_describe, NULL,
 	  "returns { messages, statistics, actions }: the items of each message and statistics, and each action in a line",
 	  "for name, text in pairs(openflow_codec.describe().actions) do print(name, text) end" },
+	{ "finish_frames", ofp_l_finish_frames,
+	  (const struct arg[]){ { "bytes", ARG_BYTES, true, "what a switch sends, from a message's start on", NULL }, { 0 } },
+	  "computes what checksums senders left to their devices, in the frames of packet_in; returns the whole messages, "
+	  "and the bytes of the last one that is not whole yet",
+	  "print(#openflow_codec.finish_frames(openflow_codec.encode(\"packet_in\", { data = \"frame\" })))" },
 	{ "channel", ofp_l_channel,
 	  (const struct arg[]){ { "stream", ARG_ANY, true, "an open stream, which is the channel's afterwards", NULL }, { 0 } },
 	  "returns a channel over a stream: messages in and out; openflow.listen is what controllers use",

@@ -17,4 +17,10 @@ void ofp_channel_open(lua_State *L);
 
 int ofp_l_channel(lua_State *L);
 
+/* Computes the checksums that are not finished in the frames of whole packet_in messages at the start of `n` bytes of
+ * a stream. Returns how many bytes those and other whole messages are; all when they are no OpenFlow. */
+size_t ofp_finish_frames(uint8_t *bytes, size_t n);
+
+int ofp_l_finish_frames(lua_State *L);
+
 #endif

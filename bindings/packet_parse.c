@@ -140,3 +140,29 @@ enum packet_sum_state packet_check(const struct packet_parsed *parsed, size_t i,
 	}
 	return packet_sum_end(packet_sum(sum, h, l->end - l->at)) ? PACKET_SUM_BAD : PACKET_SUM_GOOD;
 }
+
+bool packet_finish(uint8_t *frame, size_t n)
+{
+	struct packet_parsed parsed;
+	const struct packet_layer *l, *ip;
+	const struct packet_field *f;
+	uint64_t sum;
+	size_t last;
+
+	packet_parse(&parsed, packet_protocol("ethernet"), frame, n);
+	if (!parsed.layer_count)
+		return false;
+	last = parsed.layer_count - 1;
+	l = &parsed.layers[last];
+	if (l->sum != PACKET_SUM_BAD || l->protocol->cover != PACKET_SUM_PSEUDO)
+		return false;
+	ip = find_ip(&parsed, last, frame);
+	f = packet_role_field(l->protocol, PACKET_CHECKSUM);
+	sum = packet_sum_pseudo(ip->protocol, frame + ip->at, l->protocol->keys[0].number, l->end - l->at);
+	if (packet_bits(f, frame + l->at) != (uint16_t)~packet_sum_end(sum))
+		return false;
+	/* With what the field holds that is the sum of all. Only UDP's may not be 0, which says that there is none. */
+	sum = packet_sum_end(packet_sum(0, frame + l->at, l->end - l->at));
+	packet_set_bits(f, frame + l->at, sum || !l->protocol->zero_is_none ? (uint32_t)sum : 0xffff);
+	return true;
+}

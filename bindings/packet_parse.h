@@ -28,6 +28,10 @@ struct packet_parsed {
 /* Parses `n` bytes that begin with a header of `first`. */
 void packet_parse(struct packet_parsed *out, const struct packet_protocol *first, const uint8_t *bytes, size_t n);
 
+/* Computes the checksum of TCP or UDP in an Ethernet frame when its sender left that to the device: it holds the sum
+ * of the pseudo header alone then, as Linux leaves it. Returns whether it did. */
+bool packet_finish(uint8_t *frame, size_t n);
+
 /* Whether the checksum of layer `i` is good. */
 enum packet_sum_state packet_check(const struct packet_parsed *parsed, size_t i, const uint8_t *bytes);
 

@@ -96,15 +96,20 @@ function M.ask(where, connection, request)
 end
 
 --- Carries bytes both ways between two connections until one ends; closes both.
-function M.relay(a, b)
-  local function carry(from, to)
-    local bytes = from:read()
-    while bytes and to:write(bytes) do bytes = from:read() end
+-- @tparam ?function change takes bytes of `a`, returns those that `b` gets and those to see again with the next ones
+function M.relay(a, b, change)
+  local function carry(from, to, through)
+    local bytes, rest = from:read(), ""
+    while bytes do
+      if through then bytes, rest = through(rest .. bytes) end
+      if not to:write(bytes) then break end
+      bytes = from:read()
+    end
     a:close()
     b:close()
   end
   local back <close> = task.spawn(carry, b, a)   -- luacheck: ignore (it ends with this scope)
-  carry(a, b)
+  carry(a, b, change)
 end
 
 --- One call on a connection of its own.

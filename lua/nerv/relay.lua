@@ -1,5 +1,7 @@
---- Carries connections from a Unix socket to a TCP server: a program of its own, run in a network namespace, so that
--- who can reach the file reaches a server there. Open vSwitch connects to controllers so.
+--- Carries connections of switches from a Unix socket to a controller: a program of its own, run in a network
+-- namespace, so that who can reach the file reaches a server there. Open vSwitch connects to controllers so. On the
+-- way frames get the checksums that Open vSwitch leaves out; see bindings/openflow_finish.c.
+local openflow_codec <const> = require "nerv.openflow_codec"
 local protocol <const> = require "nerv.protocol"
 local runtime <const> = require "nerv.runtime"
 local stream <const> = require "nerv.stream"
@@ -22,7 +24,7 @@ end
 
 local function carry(client, host, port)
   local server = reach(host, port, PATIENCE)
-  if server then protocol.relay(client, server) else client:close() end
+  if server then protocol.relay(client, server, openflow_codec.finish_frames) else client:close() end
 end
 
 --- Serves until it is ended; from when the server answers, or has not for some seconds.

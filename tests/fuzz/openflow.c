@@ -1,9 +1,9 @@
 /* OpenFlow messages: any bytes are refused, or are a table that encodes to a message which says the same; and what a
- * reply's parts hold is what the whole holds. */
+ * reply's parts hold is what the whole holds. Frames in them that are finished once are finished. */
 #include <lauxlib.h>
 #include <string.h>
 
-#include "bindings/openflow_wire.h"
+#include "bindings/openflow_lua.h"
 #include "tests/fuzz/fuzz.h"
 
 static struct ofp_writer writer;
@@ -52,6 +52,17 @@ static void check_parts(lua_State *L, const uint8_t *bytes, size_t n)
 	lua_pop(L, 2);
 }
 
+static void check_finish(uint8_t *bytes, size_t n)
+{
+	size_t whole = ofp_finish_frames(bytes, n);
+	uint8_t *again = malloc(n + 1);
+
+	MUST(again && whole <= n);
+	memcpy(again, bytes, n);
+	MUST(ofp_finish_frames(again, n) == whole && !memcmp(again, bytes, n));
+	free(again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	lua_State *L = luaL_newstate();
@@ -75,6 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	} else {
 		MUST(lua_gettop(L) == 0);
 	}
+	check_finish(copy, n);
 	lua_close(L);
 	free(copy);
 	return 0;

@@ -61,6 +61,19 @@ local function forwards(name, title)
   tap.ok(answers(from, to.address, 15), title)
   blue:delete_endpoints { from.name, to.name }
 end
+local function bad_checksums(e)
+  local names <const>, values <const> = e:run("cat", "/proc/net/snmp").stdout:match "\nTcp: (.-)\nTcp: (.-)\n"
+  tap.like(names, " InCsumErrors$", "the kernel counts bad checksums last")
+  return values:match "%d+$"
+end
+do
+  local from <const>, to <const> = pair "t"
+  local listener <const> = to:spawn("iperf3", "-s", "-1")
+  tap.ok(tap.eventually(10, function() return from:run("iperf3", "-c", to.address, "-n", "1M") ~= nil end), "TCP between strangers")
+  listener:wait()
+  tap.eq({ bad_checksums(from), bad_checksums(to) }, { "0", "0" }, "the frames that went by the controller have their checksums")
+  blue:delete_endpoints { from.name, to.name }
+end
 local app <const> = file.realpath(arg[0]):match "^(.*)/system/" .. "/lua/support/learning_switch.py"
 blue:update { controller = { "osken-manager", "--ofp-listen-host", "${address}", "--ofp-tcp-listen-port", "${port}", app }, controller_port = 7001 }
 forwards("k", "a learning switch on os-ken, on another port")

@@ -15,17 +15,10 @@ io.stdout:setvbuf "line"
 local HERE <const> = arg[0]:match("^(.*)/[^/]*$") or "."
 package.path = ("%s/common/?.lua;%s/paper/?.lua;%s"):format(HERE, HERE, package.path)
 local bed_module <const> = require "bed"
-local chat <const> = require "chat"
-local clip <const> = require "clip"
 local results_module <const> = require "results"
-local throughput <const> = require "throughput"
-local video <const> = require "video"
-local views <const> = require "views"
+local steps_module <const> = require "steps"
 
 local RATE <const> = "100mbit"
-local PLACES <const> = { "raw", "ip", "sdn" }
--- A video is shown for as long as is measured, at most once through.
-local CLIP_SECONDS <const> = clip.PICTURES // clip.RATE
 
 local function usage(message)
   io.stderr:write("paper: ", message, "\nusage: paper.lua [--short | --seconds N] [--out DIR] [--again]\n")
@@ -33,7 +26,7 @@ local function usage(message)
 end
 
 local function read_arguments(words)
-  local o = { seconds = 60, out = "build/paper", again = false }
+  local o = { seconds = 60, rate = RATE, out = "build/paper", again = false }
   local i = 1
   local function value()
     i = i + 1
@@ -60,87 +53,35 @@ local function machine()
 end
 
 local o <const> = read_arguments(arg)
-local results <const> = results_module.open(o.out, o.again, { seconds = o.seconds, rate = RATE, machine = machine() })
-local found <const> = results.data
-
--- What is done, in this order: { name, made_with = what decides over the result, retries =, run = function(bed) }.
-local steps <const> = {}
-local function add(name, made_with, run, retries)
-  steps[#steps + 1] = { name = name, made_with = made_with, run = run, retries = retries or 0 }
-end
-
-local function draw(nets)
-  for name, view in pairs(views.write(o.out, nets)) do found.views[name] = view end
-end
-
-add("views", {}, function(bed) draw { ip = bed.ip, sdn = bed.sdn } end)
-
--- The list without what is of one network, and with what is new of it.
-local function exchanged(list, name, new)
-  for _, record in ipairs(list) do
-    if record.network ~= name then new[#new + 1] = record end
-  end
-  table.sort(new, function(a, b) return a.network .. a.client < b.network .. b.client end)
-  return new
-end
-
-local pictures <const> = math.min(o.seconds, CLIP_SECONDS) * clip.RATE
-for _, name in ipairs { "ip", "sdn" } do
-  add("video " .. name, { pictures = pictures }, function(bed)
-    local dir <close> = video.prepare()
-    local net <const> = bed[name]
-    found.video = exchanged(found.video, name, video.show(net, { server = net:get "h1",
-      clients = { net:get "h2", net:get "h3" }, pictures = pictures, dir = dir.path, out = o.out }))
-  end)
-end
-
--- A first message may be lost while switches learn of who is new: then it is said again, as people do.
-add("chat", {}, function(bed)
-  local net <const> = bed.etarch
-  found.chat = chat.talk({ net:get "h1", net:get "h3", net:get "h2" }, { "alice", "bob", "carol" }, {
-    { 1, "does anybody have an address here?" }, { 2, "no, only titles" }, { 3, "and I read you both" } },
-    function() draw { etarch = net } end)     -- with those who talk
-end, 2)
-
--- The two ends of a measurement, and the address of the second.
-local function ends(bed, place)
-  if place == "raw" then return bed.testbed:node "pm1", bed.testbed:node "pm2", bed.testbed:address "pm2" end
-  local from <const>, to <const> = bed[place]:get "h2", bed[place]:get "h4"
-  return from, to, to.address
-end
-
-for _, place in ipairs(PLACES) do
-  for _, protocol in ipairs { "tcp", "udp" } do
-    add(protocol .. " " .. place, { seconds = o.seconds, rate = RATE }, function(bed)
-      local from <const>, to <const>, address <const> = ends(bed, place)
-      found.throughput[place] = found.throughput[place] or {}
-      found.throughput[place][protocol] = throughput[protocol](from, to, address, o.seconds)
-    end)
-  end
-end
+local results <const> = results_module.open(o.out, o.again, { seconds = o.seconds, rate = o.rate, machine = machine() })
+local steps <const> = steps_module.list(results.data, o)
 
 local missing <const> = {}
 for _, step in ipairs(steps) do
-  if not results:has(step.name, step.made_with) then missing[#missing + 1] = step end
+  if not results:has(step.name, step.made_with) then
+    step.put(nil)
+    missing[#missing + 1] = step
+  end
+end
+
+local function run(s, bed, step)
+  local new, reason = s:step(step.name, { always = true, retries = step.retries }, function() return step.run(bed) end)
+  step.put(new)
+  if new then results:keep(step.name, step.made_with) else results:fail(step.name, reason) end
 end
 
 local function run_missing()
   local s <const>, bed <const> = scenario { name = "paper" }, bed_module.new()
   s:defer("take the testbed down", function() bed:take_down() end)
-  if not s:step("testbed", function() bed:build(RATE) end) then return end
-  for _, step in ipairs(missing) do
-    local good, reason = s:step(step.name, { always = true, retries = step.retries }, function() step.run(bed) end)
-    if good then results:keep(step.name, step.made_with) else results:fail(step.name, reason) end
-  end
+  local good, reason = s:step("testbed", function() bed:build(o.rate) end)
+  if not good then results:fail("testbed", reason) end
+  for _, step in ipairs(good and missing or {}) do run(s, bed, step) end
   s:finish()
+  for name, why in pairs(results.data.failed) do io.stderr:write(("paper: %s: %s\n"):format(name, why)) end
 end
 
 if #missing < #steps then
   print(("paper: %d of %d steps are in %s; --again does all of them"):format(#steps - #missing, #steps, results.path))
 end
 if #missing > 0 then run_missing() end
-for _, step in ipairs(steps) do
-  local reason <const> = found.failed[step.name]
-  if reason then io.stderr:write(("paper: %s: %s\n"):format(step.name, reason)) end
-end
 print(("paper: %s/index.html"):format(o.out))

@@ -117,6 +117,14 @@ tap.eq({ kept:has("tcp ip", { seconds = 1, rate = "100mbit" }), kept:has("tcp ip
   { true, false }, "a step that was made otherwise counts as not made")
 tap.eq(next(require("results").open(out, true, { seconds = 1 }).data.steps), nil, "--again forgets all")
 
+-- Where somebody has such a network already.
+local theirs <const> = network.create { name = "sdn", archetype = "bridge" }
+local fifth <const> = process.run { argv = { process.exe(), "scripts/paper.lua", "--out", dir.path .. "/other" } }
+tap.eq({ fifth.exit, fifth.stderr:match "testbed: .*: (.-)\n$" }, { 1, "network 'sdn' exists" },
+  "without its testbed it ends at once, and says why")
+tap.eq(#network.list(), 1, "what is not its own stays")
+theirs:delete()
+
 for words, message in pairs { ["--seconds"] = "--seconds needs a value", ["--seconds 0"] = "--seconds: a whole number "
   .. "from 1 on is expected", ["--long"] = "unknown: --long" } do
   local list <const> = { process.exe(), "scripts/paper.lua" }

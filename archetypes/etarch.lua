@@ -1,5 +1,9 @@
 -- An ETArch network: entities with titles, workspaces that they enter, and no addresses. It is an `sdn` network whose
 -- controller is the agent of the Domain Title Service (DTSA). Only EtherType 0x0880 crosses its switches.
+
+-- Where relays tell the DTSA when their switches have looked their caches through.
+local LOOK_PORT <const> = 6654
+
 return archetype {
   name = "etarch",
   summary = "ETArch: entities with titles in workspaces, without addresses",
@@ -20,11 +24,11 @@ return archetype {
   on_network = function(need, net)
     local name <const> = net.path:match "^[^/]+"
     local program <const> = "require('nerv.etarch.dtsa').run { network = %q, title = %q, db = '${db}', " ..
-      "policy = %q, rate = %s, absence = %s, address = '${address}', port = tonumber '${port}' }"
+      "policy = %q, rate = %s, absence = %s, address = '${address}', port = tonumber '${port}', look_port = %d }"
     local sdn = need.network { archetype = "sdn", name = "sdn", ports = { control = "control", data = "data" },
       control = net.control, mtu = net.mtu, fail_mode = "secure", controller_user = "root", probe = 1,
-      controller_name = "DTSA", controller = { "${exe}", "-e", program:format(name, name, net.policy,
-        net.rate and net.rate // 1000, net.absence) } }
+      controller_name = "DTSA", look_port = LOOK_PORT, controller = { "${exe}", "-e", program:format(name, name,
+        net.policy, net.rate and net.rate // 1000, net.absence, LOOK_PORT) } }
     return { sdn = sdn }
   end,
 

@@ -76,7 +76,8 @@ local function control_plane(need, net, switch)
   end
   local socket <const> = ("${ovs}/%s.relay"):format((net.path:gsub("/", "+")))
   need.service { name = "relay", netns = nic.netns, capabilities = {}, ready = socket, after = { switch, nic.link },
-    argv = { "${exe}", "-e", ("require 'nerv.relay' (%q, %q, %d)"):format(socket, address, net.controller_port) } }
+    argv = { "${exe}", "-e", ("require 'nerv.relay' (%q, %q, %d, %s)"):format(socket, address, net.controller_port,
+      net.look_port) } }
   return "unix:" .. socket
 end
 
@@ -103,6 +104,8 @@ return archetype {
       "forget what the former one has told them; by default its command" },
     controller_port = { type = "integer", default = 6653, doc = "TCP port of the controller in its namespace" },
     controller_user = { type = "user", default = "nobody", doc = "who a controller that is not built in runs as" },
+    look_port = { type = "integer", doc = "TCP port at which the relay of each node tells a controller when Open " ..
+      "vSwitch has looked through what it remembers of flows; by default none" },
     fail_mode = { type = "choice", choices = { "secure", "standalone" }, default = "secure",
       doc = "without a controller: secure forwards nothing new, standalone switches by itself" },
     probe = { type = "duration", default = 5,
@@ -119,7 +122,10 @@ return archetype {
   },
 
   check = function(net)
-    if net.controller_port < 1 or net.controller_port > 65535 then return "option 'controller_port': 1 to 65535" end
+    for _, name in ipairs { "controller_port", "look_port" } do
+      local port = net[name]
+      if port and (port < 1 or port > 65535) then return ("option '%s': 1 to 65535"):format(name) end
+    end
     return controller_problem(net.controller)
   end,
 

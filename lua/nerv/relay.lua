@@ -1,6 +1,9 @@
 --- Carries connections of switches from a Unix socket to a controller: a program of its own, run in a network
 -- namespace, so that who can reach the file reaches a server there. Open vSwitch connects to controllers so. On the
--- way frames get the checksums that Open vSwitch leaves out; see bindings/openflow_finish.c.
+-- way frames get the checksums that Open vSwitch leaves out; see bindings/openflow_finish.c. It also tells controllers,
+-- which cannot reach Open vSwitch itself, when that has looked through what it remembers of flows.
+local file <const> = require "nerv.file"
+local json <const> = require "nerv.json"
 local openflow_codec <const> = require "nerv.openflow_codec"
 local protocol <const> = require "nerv.protocol"
 local runtime <const> = require "nerv.runtime"
@@ -27,16 +30,59 @@ local function carry(client, host, port)
   if server then protocol.relay(client, server, openflow_codec.finish_frames) else client:close() end
 end
 
+-- -- the ends of looks --
+
+-- The socket by which the daemon takes commands: ours has it in the directory of its other ones, the system's above.
+local function command_socket(path)
+  local own <const>, system <const> = path:match "^(.*)/[^/]*$", path:match "^(.*)/[^/]*/[^/]*$"
+  local pid <const> = not file.stat(own .. "/ovs-vswitchd.ctl") and file.read(system .. "/ovs-vswitchd.pid")
+  if pid then return ("%s/ovs-vswitchd.%d.ctl"):format(system, math.tointeger(tonumber(pid))) end
+  return own .. "/ovs-vswitchd.ctl"
+end
+
+-- Waits until the daemon ends the look through what it remembers that it is at, or else the next; or nil and why it is
+-- not known.
+local function await_end(path)
+  local daemon <close>, message = stream.connect { path = command_socket(path) }
+  if not daemon then return nil, message end
+  daemon:write '{"id":0,"method":"revalidator/wait","params":[]}'
+  local answer = ""
+  while not answer:find "}%s*$" do
+    local more, why = daemon:read()
+    if not more then return nil, why end
+    answer = answer .. more
+  end
+  local problem <const> = json.decode(answer).error
+  return not problem, problem and problem:gsub("\n.*", "")
+end
+
+-- Answers each line of a controller when a look has ended that began after it: the second end is of such a one.
+local function tell(controller, path)
+  while controller:read_line() do
+    local good, why = await_end(path)
+    if good then good, why = await_end(path) end
+    if not controller:write((good and "done" or why) .. "\n") then break end
+  end
+  controller:close()
+end
+
+local function serve(listener, f, ...)
+  while true do
+    local client = listener:accept()
+    if client then task.spawn(f, client, ...) else task.sleep(PAUSE) end
+  end
+end
+
 --- Serves until it is ended; from when the server answers, or has not for some seconds.
 -- @tparam string path of the Unix socket
 -- @tparam string host address of the server
 -- @tparam integer port
-return function(path, host, port)
+-- @tparam ?integer telling TCP port at which each line is answered by another, "done" or why it is not known, when Open
+--   vSwitch has looked through what it remembers; a controller's change of flows makes it look
+return function(path, host, port, telling)
   local first = reach(host, port, START)
   if first then first:close() end
   local listener = assert(stream.listen { path = path, mode = 384 })
-  while true do
-    local client = listener:accept()
-    if client then task.spawn(carry, client, host, port) else task.sleep(PAUSE) end
-  end
+  if telling then task.spawn(serve, assert(stream.listen { host = "0.0.0.0", port = telling }), tell, path) end
+  serve(listener, carry, host, port)
 end

@@ -17,6 +17,7 @@ local function shake_hands(connection, id, ports)
     elseif message.message == "multipart_request" then
       local list = message.stats == "port_desc" and ports or {}
       connection:write(encode("multipart_reply", { stats = message.stats, list = list }, message.xid))
+    elseif message.message == "barrier_request" then connection:write(encode("barrier_reply", {}, message.xid))
     elseif message.message == "flow_mod" and message.priority == 0 then
       return                       -- the last thing that the controller does by itself
     end

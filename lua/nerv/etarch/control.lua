@@ -44,7 +44,7 @@ end
 function Control:answered(key, frame, now)
   self:turn(now)
   local last <const> = self.recent[key] or self.older[key]
-  return last and last.frame == frame and now - last.time < REPEAT and last.reply
+  return last and last.frame == frame and now - last.time < REPEAT and last or nil
 end
 
 -- Whose request it is, as far as it says.
@@ -60,7 +60,7 @@ end
 -- @tparam string place the port of a switch from which it came
 -- @tparam string frame from its Ethernet header on
 -- @return {reply= bytes of a frame to that place, request=, good=, reason= of a refusal, again= true when it was
---   answered before}; or nil and why it is none that is answered
+--   answered before, kept= what is kept of it}; or nil and why it is none that is answered
 function M.handle(control, place, frame)
   local source <const> = frame:sub(ADDRESS + 1, 2 * ADDRESS)
   if #frame < HEADER or frame:sub(1, ADDRESS) ~= M.DTS or frame:sub(2 * ADDRESS + 1, HEADER) ~= M.TYPE then
@@ -70,14 +70,13 @@ function M.handle(control, place, frame)
   if not request then return nil, message end
   local now <const>, body <const> = control.clock(), request.body or {}
   local key <const> = table.concat({ place, source, title_of(body) }, "\0")
-  local reply <const> = control:answered(key, frame, now)
-  if reply then return { reply = reply, request = request, good = true, again = true } end
+  local former <const> = control:answered(key, frame, now)
+  if former then return { reply = former.reply, request = request, good = true, again = true, kept = former } end
   local from <const> = { place = place, mac = text_of(source), dialect = source == NO_ADDRESS and "d2" or "d3" }
   local good, reason = domains.request(control.domain, from, request)
-  local answer <const> = { reply = control:reply(frame, source, request, good), request = request,
-    good = good == true, reason = reason }
-  control.recent[key] = { frame = frame, reply = answer.reply, time = now }
-  return answer
+  local kept <const> = { frame = frame, reply = control:reply(frame, source, request, good), time = now }
+  control.recent[key] = kept
+  return { reply = kept.reply, request = request, good = good == true, reason = reason, kept = kept }
 end
 
 return M

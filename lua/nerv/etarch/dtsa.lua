@@ -1,10 +1,11 @@
 --- The agent of the Domain Title Service (DTSA) of an ETArch network: a program that the network's home runs. Switches
 -- connect to it by OpenFlow; what entities ask arrives as packet_in, and answers leave as packet_out.
 --
--- One task works, in rounds: it takes all that has arrived, decides it, writes what has changed in one transaction,
--- then programmes the switches and waits until they have done it, and only then answers. So an answer that was
--- seen holds.
+-- One task works, in rounds: it takes all that has arrived, decides it, writes what has changed in one transaction, and
+-- programmes the switches. What changes a workspace is answered when they do it, all else at once. So an answer that
+-- was seen holds, and a switch that is slow keeps nobody else waiting.
 local attachment <const> = require "nerv.attachment"
+local cache <const> = require "nerv.etarch.cache"
 local domains <const> = require "nerv.etarch.domain"
 local control <const> = require "nerv.etarch.control"
 local mailbox <const> = require "nerv.mailbox"
@@ -18,13 +19,12 @@ local M = {}
 local Dtsa <const> = {}
 Dtsa.__index = Dtsa
 
--- Seconds in which a switch must have done what it is told; between two looks for ports that are gone.
-local PATIENCE <const>, LOOK <const> = 2, 1
--- Frames that may wait: then switches are held back, and drop what comes beyond.
-local WAITING_MOST <const> = 4096
--- Seconds for which Open vSwitch may still do with frames that it has seen before what it did before, although it has
--- answered the barrier: it looks its cache through afterwards (measured: 2 to 5 ms).
-local SETTLE <const> = 0.006
+-- Seconds between two looks for ports that are gone.
+local LOOK <const> = 1
+-- Seconds in which a switch that comes must answer.
+local ANSWER <const> = 5
+-- Frames that may wait: then switches are held back, and drop what comes beyond; seconds between two looks for room.
+local WAITING_MOST <const>, HELD_BACK <const> = 4096, 0.006
 
 local function log(fmt, ...) io.stderr:write(fmt:format(...), "\n") end
 
@@ -39,7 +39,8 @@ local function new_switch(dp)
   return switch
 end
 
--- What a switch has from former times: all its flows, and groups and meters as what is unlike anything wanted.
+-- What a switch has from former times: all its flows, and groups and meters as what is unlike anything wanted. One that
+-- does not answer, barriers included, takes no part: nobody waits for it again.
 local function read_switch(dp)
   local found <const> = { workspaces = {}, flows = {} }
   local function workspace(number)
@@ -47,8 +48,11 @@ local function read_switch(dp)
     return found.workspaces[number]
   end
   local flows <const>, groups <const>, meters <const> = dp:stats "flow", dp:stats "group_desc", dp:stats "meter_config"
-  if not flows or not groups or not meters then return nil end
-  for _, f in ipairs(flows) do found.flows[#found.flows + 1] = { priority = f.priority, match = f.match } end
+  if not flows or not groups or not meters or not dp:barrier(ANSWER) then return nil end
+  found.memory = cache.new(flows)
+  for _, f in ipairs(flows) do
+    found.flows[#found.flows + 1] = { table = f.table, priority = f.priority, match = f.match }
+  end
   for _, group in ipairs(groups) do workspace(group.group).buckets = {} end
   for _, meter in ipairs(meters) do workspace(meter.meter).rate = -1 end
   return found
@@ -78,14 +82,14 @@ local function remove_flows(switch, flows)
   end
   for _, f in ipairs(flows) do
     if not wanted[programme.key(f)] then
-      switch.dp:flow { command = "delete_strict", priority = f.priority, match = f.match }
+      switch.dp:flow { command = "delete_strict", table = f.table, priority = f.priority, match = f.match }
     end
   end
 end
 
 function Dtsa:join(switch, found)
   self.switches[switch.id] = switch
-  switch.installed = found.workspaces
+  switch.installed, switch.memory = found.workspaces, found.memory
   send(switch, programme.messages(nil, programme.base()))
   local numbers <const> = {}
   for number in pairs(found.workspaces) do numbers[number] = true end
@@ -101,14 +105,16 @@ end
 local function on_switch(self, dp)
   local switch <const> = new_switch(dp)
   dp:on("packet_in", function(p)
-    while self.inbox:count() > WAITING_MOST do task.sleep(SETTLE) end
+    while self.inbox:count() > WAITING_MOST do task.sleep(HELD_BACK) end
     self.inbox:put { switch = switch, number = p.in_port, frame = p.data }
   end)
   dp:on("port_status", function(e) self.inbox:put { switch = switch, port = e.port, gone = e.reason == "delete" } end)
   dp:on("error", function(e) log("switch %s refuses: %s/%s", dp.id, e.type, e.code) end)
   dp:on("close", function() self.inbox:put { leaves = switch } end)
   local found <const> = read_switch(dp)
-  if found then self.inbox:put { joins = switch, found = found } else dp:close "it does not say what it does" end
+  if found then return self.inbox:put { joins = switch, found = found } end
+  log("switch %s does not answer", dp.id)
+  dp:close "it does not say what it does"
 end
 
 -- -- rounds --
@@ -120,13 +126,24 @@ function Dtsa:port_changed(switch, port, gone)
   for title in pairs(self.domain.workspaces) do self.touched[title] = true end
 end
 
+local function changes_workspaces(changes, first)
+  for i = first, #changes do
+    if changes[i].kind ~= "entity" then return true end
+  end
+  return false
+end
+
+-- What is asked again while its answer waits for switches is answered then.
 function Dtsa:answer(round, item)
   local name <const> = item.switch.names[item.number]
   if not name or self.switches[item.switch.id] ~= item.switch then return end
+  local first <const> = #self.domain.changes + 1
   local answer <const>, why = control.handle(self.control, programme.place(item.switch.id, name), item.frame)
   if not answer then return log("switch %s, port %s: %s", item.switch.id, name, why) end
+  if answer.again and not answer.kept.sent then return end
   if not answer.good then log("%s: %s", answer.request.type, answer.reason) end
-  round[#round + 1] = { switch = item.switch, number = item.number, reply = answer.reply }
+  local list <const> = changes_workspaces(self.domain.changes, first) and round.later or round.now
+  list[#list + 1] = { switch = item.switch, number = item.number, kept = answer.kept }
 end
 
 function Dtsa:take(round, item)
@@ -155,24 +172,28 @@ function Dtsa:touched_numbers()
   return numbers
 end
 
--- Tells the switches, and returns when all of them have done it. One that does not answer leaves.
+-- Waits until a switch does what it has been told. One that does not answer leaves.
+function Dtsa:follow(switch)
+  local good, done, message = pcall(cache.wait, switch.dp, switch.memory, self.look_port)
+  if good and done then
+    if message then log("switch %s: %s", switch.id, message) end
+    return
+  end
+  log("switch %s: %s", switch.id, tostring(not good and done or message))
+  switch.dp:close "it does not do what it is told"
+end
+
+-- Tells the switches; returns tasks that end when they do it.
 function Dtsa:programme_all()
   local waits = {}
   local numbers <const> = self:touched_numbers()
   for _, switch in pairs(self.switches) do
     local sent = false
     for number, workspace in pairs(numbers) do sent = self:programme(switch, number, workspace) or sent end
-    if sent then
-      waits[#waits + 1] = task.spawn(function()
-        local good, result = pcall(switch.dp.barrier, switch.dp, PATIENCE)
-        if good and result then return end
-        log("switch %s: %s", switch.id, good and "no answer" or tostring(result))
-        switch.dp:close "it does not do what it is told"
-      end)
-    end
+    if sent then waits[#waits + 1] = task.spawn(self.follow, self, switch) end
   end
-  for _, wait in ipairs(waits) do wait:join() end
   self.touched = {}
+  return waits
 end
 
 -- Numbers of workspaces as they are, to know those of workspaces that go.
@@ -181,25 +202,27 @@ function Dtsa:remember_numbers()
   for number, title in pairs(self.domain.numbers) do self.former[title] = number end
 end
 
-local function answer_all(round)
-  for _, one in ipairs(round) do
-    one.switch.dp:packet_out { data = one.reply, actions = { { output = one.number } } }
+local function answer_all(list)
+  for _, one in ipairs(list) do
+    one.switch.dp:packet_out { data = one.kept.reply, actions = { { output = one.number } } }
+    one.kept.sent = true
   end
 end
 
 function Dtsa:round(items)
-  local round <const> = {}
+  local round <const> = { now = {}, later = {} }
   for _, item in ipairs(items) do self:take(round, item) end
   local changes <const> = domains.take_changes(self.domain)
   local good, message = store.write(self.store, self.domain, changes)
   if not good then error("the database does not take what has changed: " .. message, 0) end
+  answer_all(round.now)
   self:note_touched(changes)
-  if not next(self.touched) then return answer_all(round) end
-  self:programme_all()
+  if not next(self.touched) then return end
+  local waits <const> = self:programme_all()
   self:remember_numbers()
   task.spawn(function()
-    task.sleep(SETTLE)
-    answer_all(round)
+    for _, wait in ipairs(waits) do wait:join() end
+    answer_all(round.later)
   end)
 end
 
@@ -226,14 +249,16 @@ end
 
 --- Runs until the database or the socket fails.
 -- @tparam table options network (its name), db (remote of the database), path or address and port (where switches
---   connect), policy, rate (kbit/s), absence (seconds for which entities outlive their port)
+--   connect), policy, rate (kbit/s), absence (seconds for which entities outlive their port), look_port (where relays
+--   tell that their switch has looked its cache through)
 function M.run(options)
   local kept, message = store.open(options.db, options.network)
   if not kept then error(message, 0) end
   local domain <const> = domains.new { policy = options.policy, rate = options.rate }
   domains.restore(domain, store.load(kept))
   local self <const> = setmetatable({ domain = domain, store = kept, switches = {}, missing = {}, touched = {},
-    absence = options.absence, control = control.new(domain, { title = options.title }), inbox = mailbox.new() }, Dtsa)
+    absence = options.absence, look_port = options.look_port, inbox = mailbox.new(),
+    control = control.new(domain, { title = options.title }) }, Dtsa)
   self:remember_numbers()
   assert(openflow.listen { path = options.path, address = options.address, port = options.port,
     on_switch = function(dp) on_switch(self, dp) end })

@@ -3,6 +3,9 @@
 -- A frame of a member goes to the workspace's group, which is on each switch that has members: it copies the frame to
 -- their ports and, where members are elsewhere too, to the trunk, once. OpenFlow never sends a frame back to where it
 -- came from, so nobody hears himself and the trunk's frames do not return. Whatever nobody is attached for is dropped.
+--
+-- The first table parts control frames from messages, the second knows the members: so one flow of the first one, which
+-- stays, counts all messages that reach a switch.
 local control <const> = require "nerv.etarch.control"
 local domains <const> = require "nerv.etarch.domain"
 local etcp <const> = require "nerv.etcp"
@@ -10,8 +13,11 @@ local etcp <const> = require "nerv.etcp"
 local M = {}
 
 local TYPE <const>, DTS <const> = control.ETHERTYPE, domains.DTS
--- Priorities: control frames; those that claim to be from the DTS; members' frames; other ETArch; all else.
-local CONTROL <const>, FORGED <const>, MEMBER <const>, STRANGER <const>, OTHER <const> = 300, 290, 200, 10, 0
+-- Priorities in the first table: control frames; those that claim to be from the DTS; messages; all else. In the
+-- second: members' messages; others.
+local CONTROL <const>, FORGED <const>, MESSAGE <const>, OTHER <const> = 300, 290, 100, 0
+local MEMBER <const>, STRANGER <const> = 200, 10
+local FIRST <const>, SECOND <const> = 0, 1
 
 --- @tparam string switch number of the switch, as text
 -- @tparam string port name of its port
@@ -21,15 +27,18 @@ function M.place(switch, port) return switch .. "/" .. port end
 --- The number of a switch and the name of a port that a place is.
 function M.split(place) return place:match("^([^/]*)/(.*)$") end
 
-local function flow(priority, match, actions, meter)
+--- The cookie of the flow that all messages take.
+M.MESSAGES = 1
+
+local function flow(number, priority, match, actions, meter)
   match.eth_type = match.eth_type or (priority > OTHER and TYPE or nil)
-  return { priority = priority, match = match, actions = actions, meter = meter }
+  return { table = number, priority = priority, match = match, actions = actions, meter = meter }
 end
 
 --- What tells one flow from another.
 function M.key(f)
   local m <const> = f.match
-  return table.concat({ f.priority, m.in_port or "", m.eth_src or "", m.eth_dst or "" }, " ")
+  return table.concat({ f.table, f.priority, m.in_port or "", m.eth_src or "", m.eth_dst or "" }, " ")
 end
 
 local function keyed(flows)
@@ -40,9 +49,14 @@ end
 
 --- What every switch does, whoever is attached. Nothing but ETArch crosses it.
 function M.base()
-  return { flows = keyed { flow(CONTROL, { eth_dst = DTS }, { { output = "controller" } }),
-    flow(FORGED, { eth_src = DTS }, {}), flow(STRANGER, {}, {}), flow(OTHER, {}, {}) } }
+  local messages <const> = flow(FIRST, MESSAGE, {})
+  messages.goto_table, messages.cookie = SECOND, M.MESSAGES
+  return { flows = keyed { flow(FIRST, CONTROL, { eth_dst = DTS }, { { output = "controller" } }),
+    flow(FIRST, FORGED, { eth_src = DTS }, {}), messages, M.drop_others(), flow(SECOND, STRANGER, {}, {}) } }
 end
+
+--- The flow that drops whatever is not ETArch.
+function M.drop_others() return flow(FIRST, OTHER, {}, {}) end
 
 -- The members of a workspace at a switch: port number -> {number=, sources= set of addresses, old= whether one speaks
 -- the oldest dialect}; and whether there are others elsewhere.
@@ -83,14 +97,14 @@ function M.workspace(domain, workspace, switch)
   for port, member in pairs(ports) do
     buckets[#buckets + 1] = bucket(port, member.old and second_label)
     for source in pairs(member.sources) do
-      flows[#flows + 1] = flow(MEMBER, { in_port = port, eth_src = source, eth_dst = workspace.label }, to_group,
-        rate and number)
+      local match <const> = { in_port = port, eth_src = source, eth_dst = workspace.label }
+      flows[#flows + 1] = flow(SECOND, MEMBER, match, to_group, rate and number)
     end
   end
   table.sort(buckets, function(a, b) return a.actions[#a.actions].output < b.actions[#b.actions].output end)
   if trunk then
     buckets[#buckets + 1] = bucket(trunk)
-    flows[#flows + 1] = flow(MEMBER, { in_port = trunk, eth_dst = workspace.label }, to_group)
+    flows[#flows + 1] = flow(SECOND, MEMBER, { in_port = trunk, eth_dst = workspace.label }, to_group)
   end
   return { number = number, buckets = buckets, rate = rate, flows = keyed(flows) }
 end
@@ -119,7 +133,7 @@ local function group(command, spec)
 end
 
 local function remove_flow(f)
-  return { "flow_mod", { command = "delete_strict", priority = f.priority, match = f.match } }
+  return { "flow_mod", { command = "delete_strict", table = f.table, priority = f.priority, match = f.match } }
 end
 
 --- The messages that lead from what a switch does to what it is to do. At no moment does a flow name a group that is

@@ -2,6 +2,7 @@
 -- with the Domain Title Service (DTSA) of the network that its interface is in; it has no address but its title.
 local api <const> = require "nerv.api"
 local control <const> = require "nerv.etarch.control"
+local domains <const> = require "nerv.etarch.domain"
 local etcp <const> = require "nerv.etcp"
 local link <const> = require "nerv.link"
 local mailbox <const> = require "nerv.mailbox"
@@ -25,14 +26,16 @@ local OPTIONS <const> = {
   title = { type = "string", required = true, doc = "1 to 255 bytes of UTF-8; unique in the network" },
   link = { type = "interface", default = "eth0", doc = "interface in the ETArch network" },
   netns = { type = "netns", doc = "where that is; by default here" },
+  dialect = { type = "choice", choices = { "d3", "d3a" }, doc = "d3a: messages come from their workspace's label and "
+    .. "to everybody's address; by default what the network's option `dialect` says" },
   timeout = { type = "seconds", default = 0.5, doc = "how long an answer is waited for, before it is asked again" },
   tries = { type = "count", default = 3, doc = "how often it is asked" },
 }
 local WORKSPACE <const> = {
   attach = { type = "boolean", default = true, doc = "become its first member" },
   bandwidth = { type = "rate", doc = "bits per second that it may carry and needs" },
-  class = { type = "choice", choices = { "NC", "telephony", "MMconferencing", "RT", "MMstreaming", "bVideo" },
-    doc = "class of service" },
+  class = { type = "choice", choices = domains.CLASSES,
+    doc = "class of service; it is kept and not enforced" },
   public = { type = "boolean", default = false, doc = "anybody may enter, whatever the network's policy" },
 }
 local MODIFY <const> = { admit = { type = "string", doc = "title of an entity that may enter" },
@@ -125,7 +128,8 @@ function M.register(o)
     answers = mailbox.new(WAITING_MOST), inbox = mailbox.new(WAITING_MOST), in_turn = turns() }, Entity)
   self.listener = task.spawn(listen, self)
   local good
-  good, message, code = ask(self, "entity_register", { title = o.title })
+  local dialect <const> = o.dialect and { { type = domains.DIALECT, length = 1, value = o.dialect } } or nil
+  good, message, code = ask(self, "entity_register", { title = o.title, capabilities = dialect })
   if good then return self end
   self:close()
   return nil, message, code

@@ -2,9 +2,9 @@
 local tap <const> = require "tap"
 local domains <const> = require "nerv.etarch.domain"
 
-local HOME <const> = { alice = { place = "s1/a", mac = "02:00:00:00:00:01", dialect = "d3" },
-  bob = { place = "s1/b", mac = "02:00:00:00:00:02", dialect = "d3" }, carol = { place = "s2/c", mac = "02:00:00:00:00:03", dialect = "d3" },
-  eve = { place = "s2/e", mac = "02:00:00:00:00:04", dialect = "d3" } }
+local HOME <const> = { alice = { place = "s1/a", mac = "02:00:00:00:00:01" },
+  bob = { place = "s1/b", mac = "02:00:00:00:00:02" }, carol = { place = "s2/c", mac = "02:00:00:00:00:03" },
+  eve = { place = "s2/e", mac = "02:00:00:00:00:04" } }
 
 -- A domain and how its entities ask.
 local function domain_of(options)
@@ -147,6 +147,23 @@ for _, text in ipairs { "0", "-1", "1.5", "" } do refused("kbit/s", "no bandwidt
 net.detach("bob", "audio")
 net.delete("bob", "audio")
 tap.eq(net.create("carol", "big", wants "900"), true, "and what a deleted one had")
+
+refused("no class of service 'best'", "a class of service that nobody knows", net.create("eve", "odd", { capabilities = { { type = 3, value = "best" } } }))
+refused("no class of service ''", "an empty one", net.modify("carol", "big", { capabilities = { { type = 3 } } }))
+tap.eq({ net.create("eve", "calls", { capabilities = { { type = 3, length = 1, value = "telephony" } } }),
+  domains.class_of(net.domain.workspaces.calls.capabilities) }, { true, "telephony" }, "a class of service is kept")
+
+-- Dialects
+local function speaks(who, value)
+  return net.ask(who, "entity_register", { title = type(who) == "string" and who or "x", capabilities = value and { { type = domains.DIALECT, value = value } } })
+end
+tap.eq({ net.domain.entities.eve.dialect, speaks("eve", "d3a"), net.domain.entities.eve.dialect, speaks "eve", net.domain.entities.eve.dialect },
+  { "d3", true, "d3a", true, "d3" }, "an entity says what it speaks, each time it registers")
+for _, value in ipairs { "d2", "d4", "" } do refused("no dialect", ("another dialect: %q"):format(value), speaks("eve", value)) end
+net = asker { dialect = "d3a" }
+tap.eq({ net.domain.entities.eve.dialect, speaks("eve", "d3"), net.domain.entities.eve.dialect }, { "d3a", true, "d3" }, "or the network says it")
+tap.eq({ speaks({ place = "s1/o", mac = "00:00:00:00:00:00", dialect = "d2" }, "d3"), net.domain.entities.x.dialect }, { true, "d2" },
+  "or the frame does, which counts most")
 
 -- Labels
 local labels <const> = { a = "0a:00:00:00:00:01", b = "0a:00:00:00:00:01", c = "44:54:53:00:00:00", d = "ff:ff:ff:ff:ff:ff",

@@ -6,14 +6,17 @@ local programme <const> = require "nerv.etarch.programme"
 
 local domain <const> = domains.new {}
 local HOME <const> = { alice = { "s1", "a", "02:00:00:00:00:01" }, bob = { "s1", "b", "02:00:00:00:00:02" },
-  carol = { "s2", "c", "02:00:00:00:00:03" }, dana = { "s1", "d", "00:00:00:00:00:00", "d2" }, erin = { "s1", "a", "02:00:00:00:00:05" } }
+  carol = { "s2", "c", "02:00:00:00:00:03" }, dana = { "s1", "d", "00:00:00:00:00:00", "d2" }, fred = { "s1", "f", "02:00:00:00:00:06", nil, "d3a" },
+  erin = { "s1", "a", "02:00:00:00:00:05" } }
 local function ask(who, kind, body)
   local home <const> = HOME[who]
-  assert(domains.request(domain, { place = programme.place(home[1], home[2]), mac = home[3], dialect = home[4] or "d3" },
+  assert(domains.request(domain, { place = programme.place(home[1], home[2]), mac = home[3], dialect = home[4] },
     { type = kind, id = 0, body = body }))
 end
-for who in pairs(HOME) do ask(who, "entity_register", { title = who }) end
-local SWITCHES <const> = { s1 = { id = "s1", ports = { a = 1, b = 2, d = 4, up = 60000 }, trunk = 60000 },
+for who, home in pairs(HOME) do
+  ask(who, "entity_register", { title = who, capabilities = home[5] and { { type = domains.DIALECT, value = home[5] } } or nil })
+end
+local SWITCHES <const> = { s1 = { id = "s1", ports = { a = 1, b = 2, d = 4, f = 6, up = 60000 }, trunk = 60000 },
   s2 = { id = "s2", ports = { c = 1, up = 60000 }, trunk = 60000 }, s3 = { id = "s3", ports = {}, trunk = 60000 } }
 local function of(switch) return programme.workspace(domain, domain.workspaces.room, SWITCHES[switch]) end
 
@@ -25,7 +28,7 @@ local function text(spec)
     local actions = {}
     for i, a in ipairs(f.actions) do actions[i] = a.output and "output " .. a.output or "group " .. a.group end
     lines[#lines + 1] = ("%d in %s from %s to %s: %s%s"):format(f.priority, f.match.in_port, f.match.eth_src or "any", f.match.eth_dst or "any",
-      f.meter and "meter " .. f.meter .. " " or "", table.concat(actions, " "))
+      f.meter and "meter " .. f.meter .. " " or "", f.goto_table and "to table " .. f.goto_table or table.concat(actions, " "))
   end
   for i, b in ipairs(spec.buckets or {}) do
     lines[#lines + 1] = ("group %d, bucket %d: %s"):format(spec.number, i, json.encode(b.actions))
@@ -37,10 +40,11 @@ local ROOM <const>, ROOM2 <const> = "1f:1c:5b:2f:ad:77", "84:34:02:4f:15:37"
 
 tap.eq({ programme.split(programme.place("00000000000000aa", "v/1")) }, { "00000000000000aa", "v/1" }, "a place")
 local base <const> = text(programme.base())
-tap.eq(base, { "0 in nil from any to any: ", "10 in nil from any to any: ", "290 in nil from 44:54:53:00:00:00 to any: ",
+tap.eq(base, { "0 in nil from any to any: ", "10 in nil from any to any: ", "100 in nil from any to any: to table 1", "290 in nil from 44:54:53:00:00:00 to any: ",
   "300 in nil from any to 44:54:53:00:00:00: output controller" }, "control frames go to the DTSA, all else nowhere")
 for _, f in pairs(programme.base().flows) do
   tap.eq(f.match.eth_type, f.priority > 0 and 0x0880 or nil, "EtherType at priority " .. f.priority)
+  tap.eq(f.table, f.priority == 10 and 1 or 0, "and its table")
 end
 
 ask("alice", "workspace_create", { workspace_title = "room", entity_title = "alice", attach_too = true })
@@ -60,6 +64,11 @@ tap.ok(table.concat(full, "\n"):find("200 in 1 from 02:00:00:00:00:05 to " .. RO
 tap.ok(table.concat(full, "\n"):find("200 in 4 from " .. ROOM2 .. " to " .. ROOM .. ": group 1", 1, true), "the oldest dialect's source is the label", full)
 tap.ok(table.concat(full, "\n"):find('{"set_field":{"eth_src":"' .. ROOM2 .. '"}},{"output":4}]', 1, true), "and is what it gets", full)
 tap.eq(#of("s1").buckets, 4, "one bucket for each port")
+ask("fred", "workspace_attach", { workspace_title = "room", entity_title = "fred" })
+tap.ok(table.concat(text(of "s1"), "\n"):find("200 in 6 from 02:00:00:00:00:06 to " .. ROOM .. ": group 1", 1, true), "d3a: from its own address")
+tap.ok(table.concat(text(of "s1"), "\n"):find('{"set_field":{"eth_src":"' .. ROOM .. '"}},{"set_field":{"eth_dst":"ff:ff:ff:ff:ff:ff"}},{"output":6}]', 1, true),
+  "and it gets messages of the label to everybody", text(of "s1"))
+ask("fred", "workspace_detach", { workspace_title = "room", entity_title = "fred" })
 ask("erin", "workspace_detach", { workspace_title = "room", entity_title = "erin" })
 tap.eq({ #of("s1").buckets, table.concat(text(of "s1"), "\n"):find("00:05", 1, true) }, { 4 }, "one of two leaves: the port stays, its flow goes")
 local unknown <const> = programme.workspace(domain, domain.workspaces.room, { id = "s1", ports = { a = 1 } })

@@ -41,7 +41,8 @@ end
 local function be_told(dp, relay)
   local good, message = relay:write "\n"
   if not good then return nil, message end
-  local asking <close> = task.every(AGAIN, function() dp:flow(programme.drop_others()) end)
+  local asking <close> = task.every(AGAIN,   -- luacheck: ignore (it ends with this scope)
+    function() dp:flow(programme.drop_others()) end)
   local line
   line, message = relay:read_line()
   return line == "done", line or message

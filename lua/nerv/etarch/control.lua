@@ -1,8 +1,8 @@
 --- Control frames as a DTSA sees them: what it answers to bytes that arrive at a place.
 --
--- Dialects: "d3", in which the source is the entity's own MAC address and the reply goes to it; "d2", in which the
--- source is zero and the reply repeats the request's whole header. A reply that is lost is asked for again with the
--- same bytes, so what was executed last is answered once more and not executed.
+-- A request whose source is zero is of the dialect "d2", and the reply repeats its whole header; any other's source is
+-- the entity's own MAC address, and the reply goes to it (dialects: see domain.lua). A reply that is lost is asked for
+-- again with the same bytes, so what was executed last is answered once more and not executed.
 local etcp <const> = require "nerv.etcp"
 local domains <const> = require "nerv.etarch.domain"
 local runtime <const> = require "nerv.runtime"
@@ -72,7 +72,7 @@ function M.handle(control, place, frame)
   local key <const> = table.concat({ place, source, title_of(body) }, "\0")
   local former <const> = control:answered(key, frame, now)
   if former then return { reply = former.reply, request = request, good = true, again = true, kept = former } end
-  local from <const> = { place = place, mac = text_of(source), dialect = source == NO_ADDRESS and "d2" or "d3" }
+  local from <const> = { place = place, mac = text_of(source), dialect = source == NO_ADDRESS and "d2" or nil }
   local good, reason = domains.request(control.domain, from, request)
   local kept <const> = { frame = frame, reply = control:reply(frame, source, request, good), time = now }
   control.recent[key] = kept

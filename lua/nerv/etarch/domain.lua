@@ -3,6 +3,11 @@
 --
 -- An entity is pinned to where its registration came from: the place (a port of a switch) and the MAC address. Public
 -- DTSAs believe any title that a request claims to come from; this one does not.
+--
+-- Dialects: in all of them a workspace's label is the destination of what its members send. In "d3" they get that as it
+-- was sent. In "d3a" the source is the label, and the destination everybody's, for interfaces that drop other
+-- addresses. In "d2", which has no addresses of entities, source and destination are the label's two halves. Who speaks
+-- d2 shows by himself (control.lua), who speaks d3a says so as he registers, or the network's option says it.
 local etcp <const> = require "nerv.etcp"
 
 local M = {}
@@ -11,21 +16,29 @@ Domain.__index = Domain
 
 --- The Ethernet address of the Domain Title Service.
 M.DTS = "44:54:53:00:00:00"
--- Other addresses that no label may equal: everybody's; those of bridges' protocols begin with the second.
-local BROADCAST <const>, BRIDGES <const> = "ff:ff:ff:ff:ff:ff", "01:80:c2:"
+--- Everybody's.
+M.BROADCAST = "ff:ff:ff:ff:ff:ff"
+-- What addresses of bridges' protocols begin with; no label may be such a one.
+local BRIDGES <const> = "01:80:c2:"
 local RESERVED <const> = { DTS = true, DTSA = true }
 -- Types of requirements in public code: bandwidth is a decimal text in kbit/s.
-local BANDWIDTH <const> = 2
+local BANDWIDTH <const>, CLASS <const> = 2, 3
+-- What an entity can do, in its registration: a type of our own, with a dialect's name.
+M.DIALECT = 880
+local DIALECTS <const> = { d3 = true, d3a = true }
+-- Classes of service in public code.
+M.CLASSES = { "NC", "telephony", "MMconferencing", "RT", "MMstreaming", "bVideo" }
 local TITLE_MOST <const> = 255
 -- Of a workspace that does not say; it has no effect with one DTSA.
 local LEVEL <const> = 3
 
 --- A domain without titles.
 -- @tparam table options policy ("open", the default: anybody attaches; "strict": who is let in), rate (kbit/s that the
---   workspaces may ask for together; nil: any), label (function of a title; etcp.label)
+--   workspaces may ask for together; nil: any), dialect (of who does not say which; "d3"), label (function of a title;
+--   etcp.label)
 function M.new(options)
   return setmetatable({ policy = options.policy or "open", rate = options.rate, label = options.label or etcp.label,
-    entities = {}, workspaces = {},
+    dialect = options.dialect or "d3", entities = {}, workspaces = {},
     at = {},            -- place -> title -> entity
     addresses = {},     -- MAC address -> how many entities have it
     labels = {},        -- label -> title of the workspace
@@ -69,6 +82,22 @@ function Domain:is_owner(from, workspace)
   return owner ~= nil and speaks_for(from, owner)
 end
 
+--- The class of service that a list of requirements asks for, or nil. It is kept and not enforced: that would need
+-- queues, which Open vSwitch has with a datapath in the kernel only.
+function M.class_of(requirements)
+  for _, one in ipairs(requirements or {}) do
+    if one.type == CLASS then return one.value or "" end
+  end
+end
+
+local function check_class(requirements)
+  local class <const> = M.class_of(requirements)
+  for _, name in ipairs(M.CLASSES) do
+    if class == nil or class == name then return end
+  end
+  refuse("there is no class of service '%s'", class)
+end
+
 -- kbit/s that a list of requirements asks for; 0 for none.
 local function bandwidth_of(requirements)
   for _, one in ipairs(requirements or {}) do
@@ -91,7 +120,7 @@ end
 function Domain:new_label(title)
   local label = self.label(title)
   if self.labels[label] then refuse("its label %s is that of '%s'", label, self.labels[label]) end
-  if label == M.DTS or label == BROADCAST or label:sub(1, #BRIDGES) == BRIDGES then
+  if label == M.DTS or label == M.BROADCAST or label:sub(1, #BRIDGES) == BRIDGES then
     refuse("its label %s is a reserved address", label)
   end
   if self.addresses[label] then refuse("its label %s is an entity's address", label) end
@@ -108,15 +137,31 @@ function Domain:place_entity(entity)
   self.addresses[entity.mac] = (self.addresses[entity.mac] or 0) + 1
 end
 
+-- The dialect of who registers.
+function Domain:dialect_of(from, body)
+  if from.dialect then return from.dialect end
+  for _, one in ipairs(body.capabilities or {}) do
+    if one.type == M.DIALECT then
+      if not DIALECTS[one.value] then refuse("there is no dialect '%s'", tostring(one.value)) end
+      return one.value
+    end
+  end
+  return self.dialect
+end
+
 -- Who registers again is a new program at the same place: it is in no workspace yet.
 function Domain:register(from, body)
   check_title(body.title)
   local entity = self.entities[body.title]
-  if entity and speaks_for(from, entity) then return self:leave_all(entity) end
-  if entity then refuse("the title '%s' is taken", body.title) end
-  if self.labels[from.mac] then refuse("the address %s is a workspace's label", from.mac) end
-  self:place_entity { title = body.title, place = from.place, mac = from.mac, dialect = from.dialect,
-    requirements = body.requirements, capabilities = body.capabilities }
+  local dialect <const> = self:dialect_of(from, body)
+  if entity and not speaks_for(from, entity) then refuse("the title '%s' is taken", body.title) end
+  if entity then self:leave_all(entity)
+  elseif self.labels[from.mac] then refuse("the address %s is a workspace's label", from.mac)
+  else
+    entity = { title = body.title, place = from.place, mac = from.mac }
+    self:place_entity(entity)
+  end
+  entity.dialect, entity.requirements, entity.capabilities = dialect, body.requirements, body.capabilities
   self:note("entity", body.title)
 end
 
@@ -209,6 +254,7 @@ function Domain:create(from, body)
   if self.workspaces[title] then refuse("there is a workspace '%s'", title) end
   local entity <const> = body.entity_title and self:caller(from, body.entity_title)
   if body.attach_too and not entity then refuse "who is to be attached is not said" end
+  check_class(body.capabilities)
   local label <const>, rate <const> = self:new_label(title), bandwidth_of(body.capabilities)
   self:check_rate(0, rate)
   local workspace <const> = { title = title, label = label, number = self:free_number(),
@@ -256,6 +302,7 @@ end
 -- With an entity's title it lets that entity in.
 function Domain:modify(from, body)
   local workspace <const> = self:owned(from, body.workspace_title)
+  check_class(body.capabilities)
   local rate <const> = body.capabilities and bandwidth_of(body.capabilities)
   if rate then
     self:check_rate(workspace.rate, rate)
@@ -277,7 +324,7 @@ local handlers <const> = { entity_register = Domain.register, entity_unregister 
   workspace_delete = Domain.delete, workspace_modify = Domain.modify, workspace_lookup = Domain.lookup }
 
 --- Does what a request asks for, whole or not at all.
--- @tparam table from place (any string: the port of a switch), mac, dialect ("d2" or "d3")
+-- @tparam table from place (any string: the port of a switch), mac, dialect ("d2", or nil where the frame does not say)
 -- @tparam table request as etcp.read_request returns it
 -- @return true, or nil and the reason
 function M.request(domain, from, request)

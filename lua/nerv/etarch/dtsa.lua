@@ -133,6 +133,12 @@ local function changes_workspaces(changes, first)
   return false
 end
 
+-- What nobody enforces is told.
+local function log_class(request)
+  local class <const> = domains.class_of(request.body.capabilities)
+  if class then log("workspace %s: class of service %s: kept, not enforced", request.body.workspace_title, class) end
+end
+
 -- What is asked again while its answer waits for switches is answered then.
 function Dtsa:answer(round, item)
   local name <const> = item.switch.names[item.number]
@@ -141,7 +147,9 @@ function Dtsa:answer(round, item)
   local answer <const>, why = control.handle(self.control, programme.place(item.switch.id, name), item.frame)
   if not answer then return log("switch %s, port %s: %s", item.switch.id, name, why) end
   if answer.again and not answer.kept.sent then return end
-  if not answer.good then log("%s: %s", answer.request.type, answer.reason) end
+  if not answer.good then log("%s: %s", answer.request.type, answer.reason)
+  elseif answer.request.body.workspace_title then log_class(answer.request)
+  end
   local list <const> = changes_workspaces(self.domain.changes, first) and round.later or round.now
   list[#list + 1] = { switch = item.switch, number = item.number, kept = answer.kept }
 end
@@ -249,12 +257,12 @@ end
 
 --- Runs until the database or the socket fails.
 -- @tparam table options network (its name), db (remote of the database), path or address and port (where switches
---   connect), policy, rate (kbit/s), absence (seconds for which entities outlive their port), look_port (where relays
---   tell that their switch has looked its cache through)
+--   connect), policy, rate (kbit/s), dialect (of who does not say), absence (seconds for which entities outlive their
+--   port), look_port (where relays tell that their switch has looked its cache through)
 function M.run(options)
   local kept, message = store.open(options.db, options.network)
   if not kept then error(message, 0) end
-  local domain <const> = domains.new { policy = options.policy, rate = options.rate }
+  local domain <const> = domains.new(options)
   domains.restore(domain, store.load(kept))
   local self <const> = setmetatable({ domain = domain, store = kept, switches = {}, missing = {}, touched = {},
     absence = options.absence, look_port = options.look_port, inbox = mailbox.new(),

@@ -49,7 +49,7 @@ end
 
 --- What every switch does, whoever is attached. Nothing but ETArch crosses it.
 function M.base()
-  local messages <const> = flow(FIRST, MESSAGE, {})
+  local messages <const> = flow(FIRST, MESSAGE, {}, {})
   messages.goto_table, messages.cookie = SECOND, M.MESSAGES
   return { flows = keyed { flow(FIRST, CONTROL, { eth_dst = DTS }, { { output = "controller" } }),
     flow(FIRST, FORGED, { eth_src = DTS }, {}), messages, M.drop_others(), flow(SECOND, STRANGER, {}, {}) } }
@@ -58,8 +58,11 @@ end
 --- The flow that drops whatever is not ETArch.
 function M.drop_others() return flow(FIRST, OTHER, {}, {}) end
 
--- The members of a workspace at a switch: port number -> {number=, sources= set of addresses, old= whether one speaks
--- the oldest dialect}; and whether there are others elsewhere.
+-- Where entities at one port speak several dialects, the port gets what the first of these in the list is.
+local FIRST_SPOKEN <const> = { d2 = 1, d3a = 2, d3 = 3 }
+
+-- The members of a workspace at a switch: port number -> {number=, sources= set of addresses, dialect=}; and whether
+-- there are others elsewhere.
 local function members_at(domain, workspace, switch, second_label)
   local ports, elsewhere = {}, false
   for title in pairs(workspace.members) do
@@ -68,18 +71,23 @@ local function members_at(domain, workspace, switch, second_label)
     local number <const> = switch.ports[name]
     if id ~= switch.id then elsewhere = true
     elseif number then
-      local port = ports[number] or { number = number, sources = {}, old = false }
-      ports[number], port.old = port, port.old or entity.dialect == "d2"
+      local port = ports[number] or { number = number, sources = {}, dialect = entity.dialect }
+      ports[number] = port
+      if FIRST_SPOKEN[entity.dialect] < FIRST_SPOKEN[port.dialect] then port.dialect = entity.dialect end
       port.sources[entity.dialect == "d2" and second_label or entity.mac] = true
     end
   end
   return ports, elsewhere
 end
 
--- The oldest dialect knows a workspace by both addresses.
-local function bucket(number, rewritten)
+-- What a member's port gets: see domain.lua on dialects.
+local function bucket(number, dialect, label, second_label)
   local actions = { { output = number } }
-  if rewritten then table.insert(actions, 1, { set_field = { eth_src = rewritten } }) end
+  if dialect == "d2" then table.insert(actions, 1, { set_field = { eth_src = second_label } })
+  elseif dialect == "d3a" then
+    table.insert(actions, 1, { set_field = { eth_src = label } })
+    table.insert(actions, 2, { set_field = { eth_dst = domains.BROADCAST } })
+  end
   return { actions = actions }
 end
 
@@ -95,7 +103,7 @@ function M.workspace(domain, workspace, switch)
   local trunk <const> = elsewhere and switch.trunk or nil
   local buckets, flows, to_group = {}, {}, { { group = number } }
   for port, member in pairs(ports) do
-    buckets[#buckets + 1] = bucket(port, member.old and second_label)
+    buckets[#buckets + 1] = bucket(port, member.dialect, workspace.label, second_label)
     for source in pairs(member.sources) do
       local match <const> = { in_port = port, eth_src = source, eth_dst = workspace.label }
       flows[#flows + 1] = flow(SECOND, MEMBER, match, to_group, rate and number)

@@ -12,7 +12,7 @@ return archetype {
     fail_mode = { type = "choice", choices = { "secure", "standalone" }, default = "standalone",
       doc = "without a controller: secure forwards nothing new, standalone switches by itself" },
     probe = { type = "duration", default = 5,
-      doc = "silence after which a controller is asked whether it lives; it has failed after three times that" },
+      doc = "silence, 5 s or more, after which a controller is asked if it lives; after as much again it has failed" },
   },
   endpoint = {
     loopback = { type = "boolean", default = false, doc = "bring up `lo` in the endpoint's namespace" },

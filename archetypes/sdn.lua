@@ -44,41 +44,52 @@ local function name_of(net)
   return net.controller_name or type(controller) == "table" and table.concat(controller, " ") or controller
 end
 
+-- The controller's addresses, and that of a relay. One that is a part of another archetype counts from the other end of
+-- the range: a network that becomes that archetype has two controllers for a while, in one LAN.
+local function addresses_of(net)
+  local part <const>, size <const> = net.path:find "/" ~= nil, cidr.parse(net.control).size
+  local own <const> = net.node_number + 1
+  return part and cidr.host(net.control, size - 2) or cidr.gateway(net.control),
+    part and net.own_mac:gsub("^..", "06") or net.own_mac, cidr.host(net.control, part and size - 1 - own or own)
+end
+
 -- The network's namespace on this node, with its address in the control network: the controller's on the home, which
 -- moves with it.
-local function station(need, net, control, address)
+-- @return it, and where the controller is
+local function station(need, net, control)
+  local address, mac, own = addresses_of(net)
   if net.node == net.home then
-    local nic = control:endpoint { name = "controller", address = address, mac = net.own_mac }
-    need.announcement { link = nic.link, mac = net.own_mac }
-    return nic
+    local nic = control:endpoint { name = "controller", address = address, mac = mac }
+    need.announcement { link = nic.link, mac = mac }
+    return nic, address
   end
-  local own = cidr.host(net.control, net.node_number + 1)
   local problem = cidr.unusable(net.control, own)
   if problem then
     error(("option 'control': a larger range is needed: node %s is number %d, and %s %s"):format(net.node,
       net.node_number, own, problem))
   end
   local nic = control:endpoint { name = "relay", address = own }
-  need.neighbour { link = nic.link, address = address, mac = net.own_mac }   -- also where the home has moved
-  return nic
+  need.neighbour { link = nic.link, address = address, mac = mac }   -- also where the home has moved
+  return nic, address
 end
 
 -- Controller and relays, in the order in which each finds what it needs.
--- @return where the switch of this node finds its controller
+-- @return what the switch of this node is told of its controller
 local function control_plane(need, net, switch)
   local control = need.network { archetype = "ip", name = "control", port = "control", subnet = net.control }
-  local address = cidr.gateway(net.control)
-  local nic = station(need, net, control, address)
+  local services, nic, address = {}, station(need, net, control)
   if net.node == net.home then
     local ours <const> = net.controller == "built-in"   -- its files may be root's alone
-    need.service { name = "controller", netns = nic.netns, argv = command(net, address),
+    services[1] = need.service { name = "controller", netns = nic.netns, argv = command(net, address),
       user = not ours and net.controller_user or nil, capabilities = {}, after = { nic.link } }
   end
   local socket <const> = ("${ovs}/%s.relay"):format((net.path:gsub("/", "+")))
-  need.service { name = "relay", netns = nic.netns, capabilities = {}, ready = socket, after = { switch, nic.link },
-    argv = { "${exe}", "-e", ("require 'nerv.relay' (%q, %q, %d, %s)"):format(socket, address, net.controller_port,
-      net.look_port) } }
-  return "unix:" .. socket
+  local code <const> = ("require 'nerv.relay' (%q, %q, %d, %s)"):format(socket, address, net.controller_port,
+    net.look_port)
+  services[#services + 1] = need.service { name = "relay", netns = nic.netns, capabilities = {}, ready = socket,
+    after = { switch, nic.link }, argv = { "${exe}", "-e", code } }
+  return { targets = { "unix:" .. socket }, address = ("%s:%d"):format(address, net.controller_port),
+    services = services, join = net.join }
 end
 
 -- Both families alike: the range and the endpoint's address.
@@ -109,7 +120,9 @@ return archetype {
     fail_mode = { type = "choice", choices = { "secure", "standalone" }, default = "secure",
       doc = "without a controller: secure forwards nothing new, standalone switches by itself" },
     probe = { type = "duration", default = 5,
-      doc = "silence after which a controller is asked whether it lives; it has failed after three times that" },
+      doc = "silence, 5 s or more, after which a controller is asked if it lives; after as much again it has failed" },
+    join = { type = "duration", default = 8, doc = "what switches get to join a controller that the network " ..
+      "runs, else the call fails; 0: they join when they can, as one that runs elsewhere" },
     control = { type = "cidr4", default = "192.168.255.0/24",
       doc = "addresses of the control network, which nobody else sees; the controller has the first" },
     mtu = { type = "mtu", default = 1500, doc = "largest payload of a frame, in bytes" },
@@ -132,9 +145,11 @@ return archetype {
   on_network = function(need, net)
     local data = need.network { archetype = "ovs", name = "data", port = "data", mtu = net.mtu }
     local switch = data.made.bridge
-    local target = is_address(net.controller) and net.controller or control_plane(need, net, switch)
-    need.controller { bridge = switch, targets = { target }, fail_mode = net.fail_mode, probe = net.probe,
-      program = name_of(net) }
+    local wanted = is_address(net.controller) and { targets = { net.controller } }
+      or control_plane(need, net, switch)
+    wanted.bridge, wanted.fail_mode, wanted.probe = switch, net.fail_mode, net.probe
+    wanted.program = name_of(net)
+    need.controller(wanted)
     return { data = data }
   end,
 

@@ -8,6 +8,7 @@ local allocation <const> = require "nerv.allocation"
 local agent_node <const> = require "nerv.agent.node"
 local calls <const> = require "nerv.agent.calls"
 local config <const> = require "nerv.config"
+local controllers <const> = require "nerv.agent.controllers"
 local context <const> = require "nerv.context"
 local cgroup <const> = require "nerv.cgroup"
 local database <const> = require "nerv.agent.database"
@@ -243,6 +244,7 @@ function M.run()
     children[#children + 1] = task.spawn(database.guard, self)
   end
   children[#children + 1] = task.spawn(packet_filter.warn, log)
+  children[#children + 1] = essential(self, waiter, controllers.run, self)
   local far
   if options.listen then far, children[#children + 1] = listen_far(handlers) end
   if self.lab then children[#children + 1] = task.spawn(expect_shells, self, waiter) end

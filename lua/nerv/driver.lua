@@ -76,9 +76,12 @@ local function object_row(state, object)
   return state:node(object.owner)
 end
 
-local function has_status(state, owner)
+-- What is said of an owner, or of a switch of a network, is said no more.
+local function forget_status(state, owner, ops)
   for _, row in pairs(state.rows.Status) do
-    if row.owner == owner then return true end
+    if row.owner == owner or row.owner:sub(1, #owner + 1) == owner .. "/" then
+      ops[#ops + 1] = { op = "delete", table = "Status", where = state_module.only(row) }
+    end
   end
 end
 
@@ -91,9 +94,7 @@ local function final_operations(state, change, verb)
     if row then
       ops[#ops + 1] = { op = "delete", table = object.table, where = state_module.only(row) }
       for _, op in ipairs(object.table == "Network" and titles.removal(row._uuid) or {}) do ops[#ops + 1] = op end
-      if has_status(state, object.owner) then
-        ops[#ops + 1] = { op = "delete", table = "Status", where = { { "owner", "==", object.owner } } }
-      end
+      forget_status(state, object.owner, ops)
     end
     row = verb == "delete" and object.release and object_row(state, object)
     if row then

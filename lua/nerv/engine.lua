@@ -23,8 +23,8 @@ local BATCH <const> = 400
 
 --- @tparam table node what kinds need of the node: see agent.lua
 function M.new(node)
-  return setmetatable({ node = node, have = {}, owned = {}, claims = {}, foreign = {}, switches = {}, doubtful = {},
-    sequence = 0 }, Engine)
+  return setmetatable({ node = node, have = {}, owned = {}, claims = {}, foreign = {}, switches = {}, controllers = {},
+    doubtful = {}, sequence = 0 }, Engine)
 end
 
 local function claims_of(need)
@@ -43,6 +43,7 @@ function Engine:note(need, owner)
   entry.owners[owner] = true
   if kinds.get(need.kind).look then self.foreign[need.key] = entry end
   if need.kind == "switch" then self.switches[need.key] = entry end
+  if need.kind == "controller" then self.controllers[need.key] = entry end
   self.owned[owner] = self.owned[owner] or {}
   self.owned[owner][need.key] = entry
   for _, claim in ipairs(claims_of(need)) do self.claims[claim] = entry end
@@ -51,7 +52,8 @@ end
 function Engine:forget(need)
   local entry = self.have[need.key]
   if not entry then return end
-  self.have[need.key], self.foreign[need.key], self.switches[need.key] = nil, nil, nil
+  self.have[need.key], self.foreign[need.key] = nil, nil
+  self.switches[need.key], self.controllers[need.key] = nil, nil
   for owner in pairs(entry.owners) do
     self.owned[owner][need.key] = nil
     if next(self.owned[owner]) == nil then self.owned[owner] = nil end

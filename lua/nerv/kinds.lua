@@ -21,6 +21,9 @@
 --   call:   create(list, node), change(list, node), remove(list, node) over lists of
 --           { need =, old = }; return true, or nil, message, code, index
 --   read(p, snapshot, node)   the properties that the system has, or nil
+--   uncertain(action)         whether it shows some time later, perhaps when other nodes have done their part, that it
+--                             works: confirm(p, node) then waits for that, beside other work, before the node's phase
+--                             is over; it returns true, or nil, message, code
 --   look(p, node)             for what NERV did not make: a text that differs when it is another one;
 --                             nil and a message while it is gone. create() and read() note it in
 --                             node.seen, by the need's key

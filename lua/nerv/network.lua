@@ -45,7 +45,7 @@ local fields <const> = {
     local running = lab.state():running(row)
     if running then return running.phase end
     for _, status in pairs(lab.state().rows.Status) do
-      if status.owner:match("^[^:]+") == self.name then
+      if status.owner:match("^[^:/]+") == self.name then
         return ("%s: %s on %s: %s"):format(status.state, status.owner, status.node, status.error)
       end
     end

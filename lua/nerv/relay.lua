@@ -10,23 +10,31 @@ local runtime <const> = require "nerv.runtime"
 local stream <const> = require "nerv.stream"
 local task <const> = require "nerv.task"
 
--- Seconds that the first client waits for a server that is just starting, and later ones; between two attempts.
-local START <const>, PATIENCE <const>, AGAIN <const> = 3, 0.9, 0.02
+-- Seconds that a client waits for a server that is just starting (Open vSwitch gives up after one); between attempts.
+local PATIENCE <const>, AGAIN <const> = 0.9, 0.02
 -- Seconds before the next client is accepted when one could not be.
 local PAUSE <const> = 0.1
 
-local function reach(host, port, seconds)
-  local limit = runtime.now() + seconds
-  local server
+local function reach(host, port)
+  local limit = runtime.now() + PATIENCE
+  local server, message
   repeat
-    server = stream.connect { host = host, port = port, timeout = PATIENCE }
+    server, message = stream.connect { host = host, port = port, timeout = PATIENCE }
     if not server then task.sleep(AGAIN) end
   until server or runtime.now() > limit
-  return server
+  return server, message
+end
+
+-- The last line of the log says how it is.
+local said
+local function say(text)
+  if said ~= text then runtime.log(text) end
+  said = text
 end
 
 local function carry(client, host, port)
-  local server = reach(host, port, PATIENCE)
+  local server, message = reach(host, port)
+  say(message or ("%s:%d answers"):format(host, port))
   if server then protocol.relay(client, server, openflow_codec.finish_frames) else client:close() end
 end
 
@@ -73,15 +81,13 @@ local function serve(listener, f, ...)
   end
 end
 
---- Serves until it is ended; from when the server answers, or has not for some seconds.
+--- Serves until it is ended.
 -- @tparam string path of the Unix socket
 -- @tparam string host address of the server
 -- @tparam integer port
 -- @tparam ?integer telling TCP port at which each line is answered by another, "done" or why it is not known, when Open
 --   vSwitch has looked through what it remembers; a controller's change of flows makes it look
 return function(path, host, port, telling)
-  local first = reach(host, port, START)
-  if first then first:close() end
   local listener = assert(stream.listen { path = path, mode = 384 })
   if telling then task.spawn(serve, assert(stream.listen { host = "0.0.0.0", port = telling }), tell, path) end
   serve(listener, carry, host, port)

@@ -60,6 +60,12 @@ local function spawn(self, service)
   return true
 end
 
+-- What it wrote last, or nil.
+local function last_line(service)
+  local line = (file.read(service.paths.log) or ""):match("([^\n]*)\n*$")
+  return line ~= "" and line or nil
+end
+
 -- Ready: its socket answers. Without a socket: it lives.
 local function wait_ready(self, service)
   local path = service.p.ready and self.node.substitute(service.p.ready)
@@ -74,9 +80,8 @@ local function wait_ready(self, service)
     task.sleep(0.01)
   end
   if not path then return true end
-  local tail = (file.read(service.paths.log) or ""):match("([^\n]*)\n*$")
   return nil, ("service %s is not ready: %s"):format(service.p.name,
-    tail ~= "" and tail or "its socket does not answer"), "timeout"
+    last_line(service) or "its socket does not answer"), "timeout"
 end
 
 local function ended_text(status)
@@ -101,7 +106,8 @@ local function watch(self, service)
     if service.wanted_end then
       service.wanted_end = nil
     else
-      self.node.log(("service %s %s"):format(service.paths.id, ended_text(status)))
+      service.death = ended_text(status)
+      self.node.log(("service %s %s"):format(service.paths.id, service.death))
       self.node.services_changed()
       delay = back_off(delay, runtime.now() - began)
       task.sleep(delay)
@@ -154,6 +160,14 @@ function Supervisor:runs(p) return self.services[id_of(p)] ~= nil end
 function Supervisor:pid(p)
   local service = self.services[id_of(p)]
   return service and service.child.pid
+end
+
+--- What is known of a service that does not do its work: how it died, if it did, and what it wrote last; or nil.
+function Supervisor:complaint(p)
+  local service = self.services[id_of(p)]
+  local death, line = service and service.death, service and last_line(service)
+  if not death and not line then return nil end
+  return ("service %s%s%s"):format(p.name, death and " " .. death or "", line and ": " .. line or "")
 end
 
 local function same_command(self, record, p)

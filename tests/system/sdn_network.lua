@@ -22,9 +22,9 @@ local red <const> = network.create { name = "red", archetype = "sdn", subnet = "
 blue:endpoint { { name = "a", node = "pm1" }, { name = "b", node = "pm2" }, { name = "c", node = "pm1", address = "10.1.0.50" } }
 red:endpoint { { name = "a", node = "pm1" }, { name = "b", node = "pm2" }, { name = "d", node = "pm2", address = "10.1.0.60" } }
 local a <const>, b <const>, c <const> = blue:get "a", blue:get "b", blue:get "c"
-tap.ok(answers(a, b.address) and answers(a, c.address), "endpoints reach each other, on one node and across nodes")
+tap.ok(a:ping(b, 1) and a:ping(c, 1), "endpoints reach each other at once, on one node and across nodes")
 local ra <const>, rb <const> = red:get "a", red:get "b"
-tap.ok(answers(ra, rb.address) and answers(ra, "10.1.0.60"), "those of the other network, too, with the same addresses")
+tap.ok(ra:ping(rb, 1) and ra:ping(red:get "d", 1), "those of the other network, too, with the same addresses")
 tap.ok(not answers(a, "10.1.0.60", 0) and not answers(rb, "10.1.0.50", 0), "neither network reaches into the other")
 tap.eq({ blue:verify(), red:verify() }, { {}, {} }, "nothing is to be mended")
 
@@ -94,13 +94,14 @@ local former <const> = controller()
 crash.signal({ former }, "KILL")
 tap.ok(tap.eventually(10, function() return controller() and controller() ~= former end), "a controller that is killed comes back")
 forwards("s", "and decides again")
-blue:update { controller = { "sleep", "1000" } }
+blue:update { controller = { "sleep", "1000" }, join = 0 }
 local s1 <const>, s2 <const> = pair "f"
 tap.ok(not answers(s1, s2.address, 4), "secure: without a controller nothing new is forwarded")
+tap.ok(tap.eventually(10, function() return blue.state:find "^no controller: blue/switch%-data on pm[12]: 192.168.255.1:6653: " end), "which shows", blue.state)
 tap.ok(answers(ra, rb.address), "which hinders nobody else")
 blue:update { fail_mode = "standalone" }
 tap.ok(answers(s1, s2.address, 15), "standalone: a switch decides by itself")
-blue:update { controller = "built-in", fail_mode = "secure" }
+blue:update { controller = "built-in", fail_mode = "secure", join = 8 }
 tap.ok(answers(s1, s2.address, 15), "with a controller it decides")
 blue:delete_endpoints { "f1", "f2" }
 

@@ -38,6 +38,11 @@ local USER_DEVICE <const> = "ovs-netdev"
 local BUFFER <const> = 8 << 20
 -- Names of our two services, in the order of their start.
 local SERVICES <const> = { "database", "daemon" }
+-- How often our daemon says how its interfaces and controllers are, in milliseconds. It says so at once when it is told
+-- another interval: so there are two.
+local INTERVAL <const>, OTHER_INTERVAL <const> = "60000", "60001"
+-- Seconds that it takes to write what it says.
+local WRITING <const> = 0.02
 
 --- @tparam table node see agent/node.lua
 function M.new(node)
@@ -96,6 +101,9 @@ function Vswitch:connect()
   if not connected then return nil, why, "timeout" end
   return true
 end
+
+--- Whether its database answers now.
+function Vswitch:answers() return self.db ~= nil and self.db:connected() == true end
 
 --- The rows of a table, {} when Open vSwitch does not run here.
 -- @raise when it should run and does not answer: what it has is not known
@@ -156,7 +164,7 @@ local function fill(self)
   operations[#operations + 1] = { op = "insert", table = "Open_vSwitch", row = {
     ssl = operations[1] and ovsdb.named "tls" or nil, external_ids = { ["system-id"] = self.node.instance },
     other_config = { ["userspace-tso-enable"] = tostring(self:in_user_space()),
-      ["stats-update-interval"] = "60000" } } }
+      ["stats-update-interval"] = INTERVAL } } }
   local good, message, code = self.db:transact(operations)
   if not good then return nil, message, code end
   return true
@@ -348,6 +356,23 @@ function Vswitch:apply(operations)
   good, message, code = followed(self, watch, number)
   if not good then return nil, message, code end
   return results
+end
+
+--- Has our own daemon say now how its controllers are, in table Controller; the system's says it when it likes.
+-- @tparam number seconds that it gets
+function Vswitch:refresh(seconds)
+  local root = not self.system and self:answers() and self:root()
+  if not root then return end
+  local watch <close> = self.db:watch { "Open_vSwitch", "Controller" }
+  local interval = root.other_config["stats-update-interval"] == INTERVAL and OTHER_INTERVAL or INTERVAL
+  local results, number = self:commit { { op = "mutate", table = "Open_vSwitch",
+    where = { { "_uuid", "==", root._uuid } }, mutations = { { "other_config", "delete", { "stats-update-interval" } },
+      { "other_config", "insert", { ["stats-update-interval"] = interval } } } } }
+  local limit = runtime.now() + seconds
+  while results and runtime.now() < limit and self.db:connected() and self:root() do
+    if self:root().cur_cfg >= number then return watch:all(WRITING) end
+    watch:all(seconds)
+  end
 end
 
 --- Gives the sockets that our daemon has by now the buffers that they need: those of its ports, and the one by which it

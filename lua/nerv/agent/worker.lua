@@ -198,9 +198,17 @@ local function named_in(objects)
   return named
 end
 
+-- Adds those actions of which it shows later whether they work.
+local function add_uncertain(list, actions)
+  for _, action in ipairs(actions) do
+    local kind = kinds.get(action.need.kind)
+    if action.verb ~= "remove" and kind.uncertain and kind.uncertain(action) then list[#list + 1] = action end
+  end
+end
+
 --- Applies one phase of a change on this node.
 -- @tparam string due the phase: the row itself may move on meanwhile
--- @return the report for it
+-- @return the report for it, and what is to be confirmed before
 function Worker:phase(change, due)
   local objects = state_module.objects(change)
   local wanted, message = self:wanted(self.view, objects)
@@ -224,10 +232,12 @@ function Worker:phase(change, due)
   if not plan then return "failed: " .. message end
   local journal = self.journal[change._uuid] or {}
   self.journal[change._uuid] = journal
+  local uncertain = {}
   for _, phase in ipairs(phases_of[due]) do
     local good
     local listed = engine.describe(plan[phase])
     table.move(listed, 1, #listed, #journal + 1, journal)
+    add_uncertain(uncertain, plan[phase])
     good, message = self.engine:apply(plan[phase])
     if not good then
       return "failed: " .. message
@@ -239,7 +249,20 @@ function Worker:phase(change, due)
       return self:phase(change, due)   -- once more, with the facts it asked for
     end
   end
-  return report_for(plan, due)
+  return report_for(plan, due), due ~= "undo" and uncertain or {}
+end
+
+-- Waits until it shows that what has been done works, and reports.
+local function confirm(self, change, due, text, list)
+  for _, action in ipairs(list) do
+    local called, good, message = pcall(kinds.get(action.need.kind).confirm, action.need.p, self.node)
+    if not called then good, message = nil, tostring(good) end
+    if not good then
+      text = ("failed: %s %s: %s"):format(action.verb, action.need.key, message)
+      break
+    end
+  end
+  report(self, change, due, text)
 end
 
 local function in_order(a, b) return a.serial < b.serial end
@@ -449,7 +472,7 @@ function Worker:follow()
     local due = self:due()
     for _, change in ipairs(due) do
       local phase = change.phase   -- the row is live: it may move on while we work
-      local good, text = pcall(self.exclusive, self, self.phase, change, phase)
+      local good, text, uncertain = pcall(self.exclusive, self, self.phase, change, phase)
       if not good then
         self.node.log(("change %s: %s"):format(change.text, tostring(text)))
         text = "failed: " .. tostring(text)
@@ -457,7 +480,8 @@ function Worker:follow()
       if self.closing then return end
       if text:find("^failed") and (phase == "sweep" or phase == "undo") then retry_objects(self, change) end
       self.reported[change._uuid .. phase] = change._uuid
-      report(self, change, phase, text)
+      if uncertain and #uncertain > 0 then task.spawn(confirm, self, change, phase, text, uncertain)
+      else report(self, change, phase, text) end
     end
     self:look_around()
     retry(self)

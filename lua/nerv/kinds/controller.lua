@@ -3,6 +3,8 @@
 local bridge_kind <const> = require "nerv.kinds.ovs_bridge"
 local needs <const> = require "nerv.needs"
 local ovsdb <const> = require "nerv.ovsdb"
+local runtime <const> = require "nerv.runtime"
+local task <const> = require "nerv.task"
 local wanted <const> = require "nerv.openflow.wanted"
 
 local M = { name = "controller", text = "OpenFlow controllers of a bridge", class = "call", rank = 40 }
@@ -14,13 +16,23 @@ M.properties = {
   fail_mode = { default = "standalone",
     doc = "\"secure\": without a controller nothing new is forwarded; \"standalone\": then it switches by itself" },
   probe = { default = 5,
-    doc = "seconds of silence before a controller is asked whether it lives; it has failed after three times that" },
+    doc = "seconds of silence, 5 at least, before a controller is asked if it lives; after as many it has failed" },
   program = { default = "",
     doc = "who they are: when that or their place changes, the bridge forgets what it was told" },
+  address = { doc = "what the controllers are called where people read of them; by default as in targets" },
+  services = { doc = "services that carry or are the controller: what they say is told when it does not answer",
+    default = {} },
+  join = { doc = "seconds that the bridge gets to join a controller, else it has failed; 0: it joins when it can",
+    default = 0 },
 }
+M.facts = { "controller" }
 
 -- Milliseconds at most between two attempts to connect.
 local BACKOFF <const> = 1000
+-- Seconds for which it is told how a controller was lost before.
+local LATELY <const> = 60
+-- Seconds between two looks whether a controller has been joined, first and at most; and that the daemon gets to say.
+local LOOK_FIRST <const>, LOOK_MOST <const>, SAYING <const> = 0.01, 0.3, 1
 
 function M.key(p) return bridge_kind.key(p.bridge.p) end
 function M.container(p) return p.bridge end
@@ -84,11 +96,12 @@ function M.create(list, node)
   return true
 end
 
+local function is_another(p, old) return p.program ~= old.program or not needs.equal(p.targets, old.targets) end
+
 function M.change(list, node)
   local others = {}
   for _, action in ipairs(list) do
-    local p, old = action.need.p, action.old.p
-    if p.program ~= old.program or not needs.equal(p.targets, old.targets) then others[#others + 1] = action end
+    if is_another(action.need.p, action.old.p) then others[#others + 1] = action end
   end
   local good, message, code = dismiss(others, node, "secure")
   if not good then return nil, message, code, 1 end
@@ -115,7 +128,66 @@ function M.read(p, _, node)
   table.sort(found)
   local same = table.concat(found, " ") == table.concat(targets(p, node), " ")
   return { bridge = p.bridge, targets = same and p.targets or found, fail_mode = bridge.fail_mode, probe = probe,
-    program = program, after = p.after }
+    program = program, address = p.address, services = p.services, join = p.join, after = p.after }
+end
+
+-- One that is there, and how it was lost before, if that was lately.
+local function praise(p, row)
+  local since = tonumber(row.status.sec_since_connect) or 0
+  local text = "connected to " .. (p.address or row.target)
+  if not row.status.last_error or since >= LATELY then return text end
+  return ("%s for %d s; before: %s"):format(text, since, row.status.last_error)
+end
+
+-- What the daemon, and the services on the way, say of controllers none of which is there.
+local function complaint(p, node, rows)
+  local parts = {}
+  for i, row in ipairs(rows) do
+    parts[i] = ("%s: %s"):format(p.address or row.target, row.status.last_error or "no answer")
+  end
+  for _, service in ipairs(p.services) do parts[#parts + 1] = node.supervisor:complaint(service.p) end
+  return #parts > 0 and table.concat(parts, "; ") or "it is not there"
+end
+
+--- Whether the bridge obeys a controller, as far as the daemon has said.
+-- @return whether it does, or wants none; what to tell people
+function M.state(p, node)
+  if #p.targets == 0 then return true, "none" end
+  if not node.vswitch:answers() then return false, "Open vSwitch does not answer" end
+  local bridge, rows = node.vswitch:find("Bridge", bridge_kind.ifname(p.bridge.p, node)), {}
+  for i, uuid in ipairs(bridge and bridge.controller or {}) do
+    rows[i] = node.vswitch:rows "Controller"[uuid]
+    if rows[i] and rows[i].is_connected then return true, praise(p, rows[i]) end
+  end
+  return false, complaint(p, node, rows)
+end
+
+--- What is there only when a controller has answered: a bridge that joins one, or another one.
+function M.uncertain(action)
+  return action.need.p.join > 0 and (not action.old or is_another(action.need.p, action.old.p))
+end
+
+--- Waits until the bridge has joined a controller. The system's daemon is believed: it says how it is when it likes.
+-- @return true, or nil, message, code
+function M.confirm(p, node)
+  local limit, pause = runtime.now() + p.join, LOOK_FIRST
+  while not node.vswitch.system do
+    node.vswitch:refresh(SAYING)
+    local good, text = M.state(p, node)
+    if good then break end
+    if runtime.now() > limit then
+      return nil, ("no controller has answered the switch for %g s: %s"):format(p.join, text), "timeout"
+    end
+    task.sleep(pause)
+    pause = math.min(2 * pause, LOOK_MOST)
+  end
+  return true
+end
+
+function M.fact(p, _, node)
+  node.vswitch:refresh(SAYING)
+  local good, text = M.state(p, node)
+  return good and text or "not connected: " .. text
 end
 
 return M

@@ -56,8 +56,11 @@ local function kernel_lines(lines, title, where)
     end
   end
   for _, r in ipairs(routes) do
-    add(lines, "%s route %s %s via %s dev %s table %s", title, r.type or "-", r.dst, r.gateway or "-", r.dev or "-",
-      r.table or "main")
+    local late = r.type == "local" and r.dst:find "^fe80:"   -- comes a second or two after its address
+    if not late then
+      add(lines, "%s route %s %s via %s dev %s table %s", title, r.type or "-", r.dst, r.gateway or "-", r.dev or "-",
+        r.table or "main")
+    end
   end
   local sysctls <const> = { "net.ipv4.ip_forward", "net.ipv6.conf.all.disable_ipv6" }
   for _, name in ipairs(where and sysctls or {}) do

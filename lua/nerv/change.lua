@@ -170,7 +170,11 @@ function M.run(state, build)
       phase = "make", serial = next_serial(state) }
     operations[#operations + 1] = { op = "insert", table = "Change", uuid_name = "change", row = row }
     local began = runtime.now()
-    local results, message, code = state:transact(operations)
+    local results, message, code
+    do
+      local _ <close> = state:reserve(operations)
+      results, message, code = state:transact(operations)
+    end
     local uuid = results and results[#operations].uuid or code == "closed" and find_done(state, row, began)
     if uuid then
       local change = wait_end(state, uuid, watch)

@@ -60,7 +60,7 @@ function M.connect(remote)
     tables = followed(),
     tls = remote:find("^ssl:") and config.tls() or nil }
   if not db then return nil, message, code end
-  return setmetatable({ db = db, rows = db.rows, by = indexes(db), remote = remote }, State)
+  return setmetatable({ db = db, rows = db.rows, by = indexes(db), remote = remote, reserved = {} }, State)
 end
 
 function State:close() self.db:close() end
@@ -85,8 +85,26 @@ function State:endpoint(network_uuid, name)
   return only_row(self.by.endpoint[network_uuid .. "\0" .. name])
 end
 
---- Whether a value is taken in its scope.
-function State:is_allocated(scope, value) return self.by.allocation[scope .. "\0" .. value] ~= nil end
+--- Whether a value is taken in its scope, or about to be by this process.
+function State:is_allocated(scope, value)
+  local key <const> = scope .. "\0" .. value
+  return self.by.allocation[key] ~= nil or self.reserved[key] ~= nil
+end
+
+--- Marks what the operations of a transaction allocate, until the returned value is closed: tasks of one process choose
+-- other values, and do not race with each other.
+function State:reserve(operations)
+  local keys <const> = {}
+  for _, o in ipairs(operations) do
+    if o.op == "insert" and o.table == "Allocation" then
+      keys[#keys + 1] = o.row.scope .. "\0" .. o.row.value
+      self.reserved[keys[#keys]] = true
+    end
+  end
+  return setmetatable({}, { __close = function()
+    for _, key in ipairs(keys) do self.reserved[key] = nil end
+  end })
+end
 
 --- Rows of a table as an array: a list to walk while transactions change the replica.
 function State:list(table_name)

@@ -271,8 +271,8 @@ function M.html(dir, results)
       .. "bars are pale"),
     e("h2", nil, "The networks"), views(dir, results),
     e("h2", nil, "Video"), paragraph "What each client has decoded, one picture of it.", video(dir, results),
-    e("h2", nil, "Chat"), paragraph "What entities said in a workspace, and who has read it. Nobody has an address there.",
-    chat(results),
+    e("h2", nil, "Chat"),
+    paragraph "What entities said in a workspace, and who has read it. Nobody has an address there.", chat(results),
   }
   local head <const> = e("meta", { charset = "utf-8" }) .. e("meta", { name = "viewport",
     content = "width=device-width, initial-scale=1" }) .. e("title", nil, title) .. e("style", nil, "\n" .. STYLE)

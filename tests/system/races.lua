@@ -132,5 +132,19 @@ end
     ("round %d: a network is deleted while endpoints come"):format(round), results)
 end
 system.same_inventory(empty, nil, "with all endpoints")
+
+-- Tasks of one shell chose the same tags, and of more than twenty the last ones gave up.
+local many <const>, tags = {}, {}
+for i = 1, 40 do
+  many[i] = task.spawn(network.create, { name = "t" .. i, archetype = "ip", subnet = "10.1.0.0/24" })
+end
+for _, one in ipairs(many) do
+  local tag <const> = one:wait().ports.data.tag
+  tap.ok(not tags[tag], "a task of many gets a tag of its own", tag)
+  tags[tag] = true
+end
+for i = 1, #many do many[i] = task.spawn(function() return network.get("t" .. i):delete() end) end
+for _, one in ipairs(many) do tap.ok(one:wait(), "and deletes its network") end
+system.same_inventory(empty, nil, "with all networks")
 tap.eq(system.agent_pid(), agent, "the agent is the same")
 tap.done()

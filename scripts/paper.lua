@@ -65,7 +65,7 @@ for _, step in ipairs(steps) do
 end
 
 local function run(s, bed, step)
-  local new, reason = s:step(step.name, { always = true, retries = step.retries }, function() return step.run(bed) end)
+  local new, reason = s:step(step.name, { always = true }, function() return step.run(bed) end)
   step.put(new)
   if new then results:keep(step.name, step.made_with) else results:fail(step.name, reason) end
 end

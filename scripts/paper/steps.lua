@@ -40,9 +40,9 @@ local function add_video(add, data, o, name)
     put = function(new) data.video = exchanged(data.video, name, new) end }
 end
 
--- A first message may be lost while switches learn of who is new: then all is said again, as people do.
+-- Two on one node, one on the other.
 local function add_chat(add, data, o)
-  add { name = "chat", made_with = {}, retries = 2,
+  add { name = "chat", made_with = {},
     run = function(bed)
       local net <const>, new <const> = bed.etarch, {}
       new.said = chat.talk({ net:get "h1", net:get "h3", net:get "h2" }, { "alice", "bob", "carol" }, {
@@ -76,8 +76,8 @@ end
 --- The steps, in their order.
 -- @tparam table data the table of results
 -- @tparam table o { seconds =, rate =, out = }
--- @return array of { name, made_with = what decides over the result, retries =, run = function(bed) that returns what
--- was found, put = function(new) that puts this into the table, or with nil takes it out }
+-- @return array of { name, made_with = what decides over the result, run = function(bed) that returns what was found,
+-- put = function(new) that puts this into the table, or with nil takes it out }
 function M.list(data, o)
   local list <const> = {}
   local function add(step) list[#list + 1] = step end

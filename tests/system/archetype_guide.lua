@@ -14,7 +14,7 @@ local dir <const> = arg[1]
 local guide <const> = file.read "archetypes/README.md"
 local blocks <const> = {}
 for block in guide:gmatch "\n```lua\n(.-)\n```\n" do blocks[#blocks + 1] = block .. "\n" end
-tap.eq(#blocks, 3, "the guide has an archetype, a piece of Lua and a kind of need")
+tap.eq(#blocks, 4, "the guide has an archetype, a piece of Lua, a kind of need and an archetype with flows")
 local chain <const>, try <const>, note <const> = table.unpack(blocks)
 local _, lines = chain:gsub("\n", "\n")
 tap.ok(lines <= 45, "the archetype has about 40 lines", lines)

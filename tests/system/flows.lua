@@ -184,7 +184,7 @@ local function mended(title, wanted)
   tap.eq(everything(), whole, title .. ": all is as it was")
   tap.eq(net:verify(), {}, title .. ": nothing more is to be mended")
 end
-local FIRST <const>, SECOND <const> = "flow net/switch-data 0/90 eth_src=" .. a.mac .. ",in_port=net:a/eth0 peer", "flow net/switch-data 1/32768 "
+local FIRST <const>, SECOND <const> = "flow net/switch-data 0/90 eth_src=" .. a.mac .. ",in_port=net:a/eth0 peer", "flow net/switch-data 1/32768 any"
 ovs:ofctl("del-flows", bridge, "in_port=" .. port_of(a))
 mended("a flow that was removed", { "create " .. FIRST })
 ovs:ofctl("mod-flows", bridge, "table=1,actions=drop")
@@ -200,6 +200,17 @@ mended("a meter that was removed, with the flow through it", { "create " .. SECO
 ovs:ofctl("del-groups", bridge, "group_id=5")
 mended("a group that was removed, with the flow to it", { "create " .. SECOND, "create group net/switch-data 5" })
 foreign_stay "mended"
+for _, name in ipairs(ovs:ports(bridge)) do
+  if number_of(name) == port_of(a) then ovs:vsctl("del-port", bridge, name) break end
+end
+do
+  local operations = {}
+  for i, o in ipairs(net:verify()) do operations[i] = o.verb .. " " .. o.key end
+  tap.eq(operations, { "create ovs_port link net:a/eth0 peer", "create " .. FIRST, "create flow net/switch-data 0/32768 eth_dst=" .. a.mac ..
+    ",in_port=net/l1/eth1 peer" }, "a port that was removed: it is made again, with the flows that name it")
+end
+tap.eq({ #dump "flows", net:verify() }, { 6, {} }, "none is left of the number that it had")
+hears("traffic goes by its new number", function(got) return got[1] == 60 end)
 
 -- refusals: nothing has changed then
 whole = everything()
@@ -276,9 +287,10 @@ for _, controllers in ipairs { { "tcp:127.0.0.1:1" }, { "tcp:127.0.0.1:2" }, {} 
 end
 
 -- the end
-local ports <const> = { a = port_of(a), b = port_of(b) }
+local gone <const> = port_of(a)
 net:delete_endpoints { "a" }
-tap.ok(not table.concat(dump "flows", "\n"):find(("[=:]%d[, ]"):format(ports.a)), "the flows of an endpoint go with it", dump "flows")
+text = table.concat(dump "flows", "\n") .. "\n"
+tap.ok(not text:find(("in_port=%d[, ]"):format(gone)) and not text:find(("output:%d\n"):format(gone)), "the flows of an endpoint go with it", text)
 tap.eq(#dump "flows", 3, "the others stay")
 tap.eq(net:verify(), {}, "nothing is to be mended")
 net:delete()

@@ -30,8 +30,10 @@ do
   local dir <close> = system.directory()
   local config <const> = system.write(dir.path, "nerv.lua", 'return { ovs = "system" }')
   local state <close> = system.state()
+  local env <const> = { NERV_PATH = dir.path }
+  for name, value in pairs(state.env) do env[name] = value end
   local function lab_with(text)
-    return system.nervsh({ "--config", config, system.write(dir.path, "script.lua", text) }, { env = state.env })
+    return system.nervsh({ "--config", config, system.write(dir.path, "script.lua", text) }, { env = env })
   end
   local MAKE <const> = [[
 local net = network.create { name = "blue", archetype = "sdn", subnet = "10.1.0.0/24" }
@@ -56,6 +58,36 @@ net:delete()
     "endpoints there, TCP, what shows, what is mended, and back to a Linux bridge")
   untouched "a network that was deleted"
   tap.eq(state:left(), {}, "nothing else is left")
+
+  -- flows that an archetype wants: the system's daemon dies, and its successor is told them again
+  local guide <const> = file.read "archetypes/README.md"
+  system.write(dir.path, "guarded.lua", guide:match "\n```lua\n(return archetype {\n  name = \"guarded\".-)```\n")
+  file.chmod(dir.path, 493)
+  local made <const>, told <const> = dir.path .. "/made", dir.path .. "/told"
+  local guarded <const> = task.spawn(lab_with, ([[
+local net = network.create { name = "blue", archetype = "guarded", subnet = "10.1.0.0/24" }
+local h = net:endpoint { { name = "a" }, { name = "b" } }
+local function reach() return timeout(20, function() repeat until h[1]:ping(h[2], 1) return true end) end
+local bridge = net:facts()[net.home]["blue/switch-data.interface"]
+local function dump() return process.run { argv = { "ovs-ofctl", "-O", "OpenFlow13", "dump-flows", bridge } }.stdout end
+expect(reach())
+local former = select(2, dump():gsub("cookie=", ""))
+file.write(%q, "")
+repeat sleep(0.02) until file.stat(%q)
+local limit = runtime.now() + 20
+repeat sleep(0.02) until select(2, dump():gsub("cookie=", "")) == former or runtime.now() > limit
+print(former, select(2, dump():gsub("cookie=", "")), reach(), #net:verify())
+net:delete()
+]]):format(made, told))
+  tap.ok(tap.eventually(20, function() return file.stat(made) end), "a network with flows")
+  ovs.vswitchd:kill "KILL"
+  ovs.vswitchd:wait()
+  ovs:start_daemon()
+  file.write(told, "")
+  result = guarded:wait()
+  tap.eq({ result.exit, result.stdout, result.stderr }, { 0, "4\t4\ttrue\t0\n", "" }, "the system's daemon is killed: the next one is told the flows")
+  ovs:ofctl("add-flow", "theirs", "actions=normal")   -- its owner's business
+  untouched "that"
 
   result = lab_with(MAKE .. [[
 cgroup.kill(cgroup.root() .. "/nerv-" .. lab.connection().hello.instance)

@@ -400,15 +400,15 @@ function Worker:converge(owners, verify)
   return engine.describe_all(plan)
 end
 
--- Whether a need is in a bridge of Open vSwitch.
-local function is_within(need, bridge, node)
+-- Whether a need is what a bridge of Open vSwitch was told.
+local function is_told(need, bridge, node)
   local kind = kinds.get(need.kind)
-  local container = kind.container and kind.container(need.p)
+  local container = kind.phase and kind.container and kind.container(need.p)
   return container and container.kind == "ovs_bridge" and ovs_bridge.ifname(container.p, node) == bridge
 end
 
 local function make_again(self, bridge)
-  local good, message, owners = self.engine:restore(function(need) return is_within(need, bridge, self.node) end)
+  local good, message, owners = self.engine:restore(function(need) return is_told(need, bridge, self.node) end)
   if good then return end
   self.node.log(("bridge %s: %s"):format(bridge, message))
   for i, owner in ipairs(owners) do owners[i] = { owner = owner } end

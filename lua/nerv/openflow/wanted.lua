@@ -121,7 +121,7 @@ local function sorted_text(values)
   local parts <const> = {}
   for name, value in pairs(values) do parts[#parts + 1] = name .. "=" .. text_of(value) end
   table.sort(parts)
-  return table.concat(parts, ",")
+  return #parts > 0 and table.concat(parts, ",") or "any"
 end
 
 --- What tells one flow of a switch from another.

@@ -71,6 +71,11 @@ function Ovs:__close()
   file.remove_tree(self.dir)
 end
 
+--- Starts ovs-vswitchd, in the place of one that has died.
+function Ovs:start_daemon()
+  self.vswitchd = daemon(self.dir, "ovs-vswitchd", self.database, "--unixctl=" .. self.dir .. "/v.ctl", table.unpack(QUIET))
+end
+
 --- Starts it; `local ovs <close> = ...`. `dir` holds its sockets: an OpenFlow listener must lie there.
 -- @tparam[opt] string dir by default a new one
 function M.start(dir)
@@ -81,7 +86,7 @@ function M.start(dir)
     dir .. "/conf.db", table.unpack(QUIET))
   assert(tap.eventually(10, function() return stream.connect { path = dir .. "/db.sock" } end), "ovsdb-server does not start")
   run(dir, "ovs-vsctl", "--db=" .. self.database, "--no-wait", "init")
-  self.vswitchd = daemon(dir, "ovs-vswitchd", self.database, "--unixctl=" .. dir .. "/v.ctl", table.unpack(QUIET))
+  self:start_daemon()
   return self
 end
 

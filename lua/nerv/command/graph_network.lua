@@ -232,7 +232,8 @@ function Picture:lines()
       quoted((id:gsub("^%l+ ", "", 1))), self.shapes[class])
   end
   for _, where in ipairs(options.sorted_keys(self.places)) do
-    local state <const> = node.get(where).state
+    local known <const> = node.get(where)
+    local state <const> = known and known.state or "forgotten"
     lines[#lines + 1] = ("  subgraph %s {"):format(quoted("cluster " .. where))
     lines[#lines + 1] = ("    class=machine; label=%s;"):format(quoted(where .. (where == net.home and ", home" or "")
       .. (state ~= "active" and (" (%s)"):format(state) or "")))

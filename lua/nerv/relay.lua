@@ -10,8 +10,9 @@ local runtime <const> = require "nerv.runtime"
 local stream <const> = require "nerv.stream"
 local task <const> = require "nerv.task"
 
--- Seconds that a client waits for a server that is just starting (Open vSwitch gives up after one); between attempts.
-local PATIENCE <const>, AGAIN <const> = 0.9, 0.02
+-- Seconds that a client waits for a server that is just starting (Open vSwitch gives up after one); of one attempt, since
+-- TCP sends a first packet again after a second only; between attempts.
+local PATIENCE <const>, ATTEMPT <const>, AGAIN <const> = 0.9, 0.25, 0.02
 -- Seconds before the next client is accepted when one could not be.
 local PAUSE <const> = 0.1
 
@@ -19,7 +20,7 @@ local function reach(host, port)
   local limit = runtime.now() + PATIENCE
   local server, message
   repeat
-    server, message = stream.connect { host = host, port = port, timeout = PATIENCE }
+    server, message = stream.connect { host = host, port = port, timeout = ATTEMPT }
     if not server then task.sleep(AGAIN) end
   until server or runtime.now() > limit
   return server, message

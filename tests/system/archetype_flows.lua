@@ -3,6 +3,7 @@
 -- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local system <const> = require "support.system"
+local open_vswitch <const> = require "support.ovs"
 
 if not os.getenv "NERV_PATH" then   -- once more, with a search path of our own
   local dir <close> = system.directory()
@@ -74,6 +75,25 @@ do
 end
 net:update { share = "100mbit" }
 tap.ok(tap.eventually(15, function() return arrive(h1.mac, 50, 1250, 0.002) == 50 end), "with another one more gets through")
+
+-- a change that one node refuses is undone on the other
+local function switch(name)
+  local ovs <const> = open_vswitch.of(node.get(name).run_dir)
+  return ovs, ovs:bridges()[1]
+end
+local function meters(name)
+  local ovs, bridge = switch(name)
+  return ovs:ofctl("dump-meters", bridge):match "rate=(%d+)"
+end
+do
+  local ovs, bridge = switch "pm2"
+  ovs:ofctl("del-meter", bridge, "meter=1")
+  system.refuses(function() net:update { share = "3mbit" } end,
+    "update network blue: node pm2: change meter blue/switch%-data 1: the switch %x+ refuses it: meter_mod_failed/unknown_meter", "a node that refuses is named")
+end
+tap.ok(tap.eventually(15, function() return meters "pm1" == "100000" end), "the other one has what it had", meters "pm1")
+net:verify()
+tap.eq({ meters "pm1", meters "pm2", net:verify() }, { "100000", "100000", {} }, "verify mends what somebody removed")
 
 -- a kind of network beside it
 net:update { archetype = "ovs" }

@@ -30,6 +30,7 @@ return archetype {
       ports[i] = need.ovs_port { bridge = switch, link = nic, side = "peer" }
     end
     for i, port in ipairs(ports) do
+      need.flow { bridge = switch, priority = 50, match = { in_port = port, eth_type = 0x88b5 }, goto_table = 10 + i }
       local number = (i + net.first - 2) % 3 + 1
       buckets[i] = { actions = { { output = ports[number] } }, watch_port = net.type == "ff" and ports[number] or nil }
     end
@@ -84,12 +85,12 @@ local function everything() return { flows = dump "flows", groups = dump "groups
 
 -- as it is wanted
 local flows <const> = dump "flows"
-tap.eq(#flows, 5, "two flows for each endpoint and one of the network")
+tap.eq(#flows, 8, "two flows for each endpoint and four of the network")
 local text = table.concat(flows, "\n")
 tap.like(text, ("table=0, priority=100,in_port=%d,dl_src=%s actions=goto_table:1"):format(port_of(a), a.mac), "a flow of an endpoint")
 tap.like(text, "table=1, actions=meter:7,group:5", "the network's, with group and meter")
 local _, ours = text:gsub("cookie=0x" .. hello.instance:gsub("^0+", ""), "")
-tap.eq(ours, 5, "their cookies begin with the instance")
+tap.eq(ours, 8, "their cookies begin with the instance")
 tap.like(dump "groups"[1], "group_id=5,type=all,bucket=actions=output:%d+,bucket=actions=output:%d+,bucket=actions=output:%d+$", "the group")
 tap.eq(dump "meters", { "meter=7 pktps bands= type=drop rate=100000" }, "the meter")
 tap.eq(net:verify(), {}, "nothing is to be mended")
@@ -164,7 +165,7 @@ end
 net:update { limit = 100000 }
 hears("and lets pass again", function(got) return got[1] == 60 end)
 net:update { priority = 90 }
-tap.ok(not table.concat(dump "flows", "\n"):find "priority=100" and #dump "flows" == 5, "another priority is another flow; the old one goes")
+tap.ok(not table.concat(dump "flows", "\n"):find "priority=100" and #dump "flows" == 8, "another priority is another flow; the old one goes")
 tap.eq(net:verify(), {}, "nothing is to be mended")
 
 -- what is somebody else's
@@ -209,8 +210,26 @@ do
   tap.eq(operations, { "create ovs_port link net:a/eth0 peer", "create " .. FIRST, "create flow net/switch-data 0/32768 eth_dst=" .. a.mac ..
     ",in_port=net/l1/eth1 peer" }, "a port that was removed: it is made again, with the flows that name it")
 end
-tap.eq({ #dump "flows", net:verify() }, { 6, {} }, "none is left of the number that it had")
+tap.eq({ #dump "flows", net:verify() }, { 9, {} }, "none is left of the number that it had")
 hears("traffic goes by its new number", function(got) return got[1] == 60 end)
+
+-- two ports that change their numbers
+local function number_in(goto_table)
+  return tonumber(table.concat(dump "flows", "\n"):match("in_port=(%d+),dl_type=0x88b5 actions=goto_table:" .. goto_table))
+end
+local function named(number)
+  for _, name in ipairs(ovs:ports(bridge)) do
+    if number_of(name) == number then return name end
+  end
+end
+do
+  local first <const>, second <const> = number_in(11), number_in(12)
+  local one <const>, two <const> = named(first), named(second)
+  ovs:vsctl("set", "interface", one, "ofport_request=" .. second, "--", "set", "interface", two, "ofport_request=" .. first)
+  tap.ok(tap.eventually(10, function() return number_of(one) == second and number_of(two) == first end), "two ports change their numbers")
+  tap.ok(#net:verify() >= 2, "verify sees it")
+  tap.eq({ number_in(11), number_in(12), #dump "flows", net:verify() }, { number_of(one), number_of(two), 9, {} }, "their flows change places")
+end
 
 -- refusals: nothing has changed then
 whole = everything()
@@ -236,7 +255,7 @@ local former = places()
 local function comes_back(title, foreign_too)
   local back = tap.eventually(20, function()
     local now = everything()
-    return #now.groups >= 1 and #now.meters >= 1 and table.concat(now.flows, "\n"):find "group:5" and #now.flows >= 5
+    return #now.groups >= 1 and #now.meters >= 1 and table.concat(now.flows, "\n"):find "group:5" and #now.flows >= 8
   end)
   tap.ok(back, title .. ": flows, group and meter come back by themselves", everything())
   hears(title .. ": traffic goes by them", function(got) return got[1] == 60 and got[2] + got[3] == 0 end)
@@ -291,7 +310,7 @@ local gone <const> = port_of(a)
 net:delete_endpoints { "a" }
 text = table.concat(dump "flows", "\n") .. "\n"
 tap.ok(not text:find(("in_port=%d[, ]"):format(gone)) and not text:find(("output:%d\n"):format(gone)), "the flows of an endpoint go with it", text)
-tap.eq(#dump "flows", 3, "the others stay")
+tap.eq(#dump "flows", 6, "the others stay")
 tap.eq(net:verify(), {}, "nothing is to be mended")
 net:delete()
 system.same_inventory(before, nil, "nothing is left")

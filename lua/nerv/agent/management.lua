@@ -17,7 +17,7 @@ local LIMIT <const> = 10
 --- @tparam table vswitch see agent/vswitch.lua
 -- @tparam function lost called in a task of its own with the name of a bridge that has forgotten what it was told
 function M.new(vswitch, lost)
-  return setmetatable({ vswitch = vswitch, lost = lost, connections = {}, placed = {} }, Management)
+  return setmetatable({ vswitch = vswitch, lost = lost, connections = {}, flows = {} }, Management)
 end
 
 -- Whoever closes a connection here has taken it out of the list before.
@@ -61,8 +61,15 @@ function Management:open(name)
   return connect(self, name)
 end
 
+--- Our flows of a bridge as they were sent, by the keys of their needs.
+function Management:placed(name)
+  self.flows[name] = self.flows[name] or {}
+  return self.flows[name]
+end
+
 --- Ends the connection to a bridge that is to go.
 function Management:close(name)
+  self.flows[name] = nil
   local connection <const> = self.connections[name]
   self.connections[name] = nil
   if connection then connection.controller:close() end
@@ -70,6 +77,7 @@ end
 
 function Management:close_all()
   for name in pairs(self.connections) do self:close(name) end
+  self.flows = {}
 end
 
 --- Says that a bridge has forgotten what it was told, by other ways than the end of its daemon.

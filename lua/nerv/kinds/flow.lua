@@ -71,16 +71,27 @@ local function place_of(request, flows)
   return 1
 end
 
--- A flow that had another port's number before leaves it.
-local function messages(run, flows, node)
-  local list <const>, placed <const> = {}, node.vswitch.management.placed
+-- Whether the place of a flow has been taken by one of another need: ports may change their numbers among them.
+local function is_taken(flow, key, placed)
+  for other, theirs in pairs(placed) do
+    if other ~= key and wanted.identity(theirs) == wanted.identity(flow) then return true end
+  end
+  return false
+end
+
+-- A flow whose port has another number than it had leaves its former place, before others come there.
+local function messages(run, flows, placed, node)
+  local list <const>, new <const> = {}, {}
   for i, flow in ipairs(flows) do
     local p <const> = run[i].p
-    local cookie <const>, former <const> = cookie_of(p, node), placed[M.key(p)]
-    if former and wanted.identity(former) ~= wanted.identity(flow) then list[#list + 1] = delete(former, cookie) end
-    list[#list + 1] = { "flow", options.join(flow, { cookie = cookie }) }
+    local key <const>, cookie <const> = M.key(p), cookie_of(p, node)
+    local former <const> = placed[key]
+    if former and wanted.identity(former) ~= wanted.identity(flow) and not is_taken(former, key, placed) then
+      list[#list + 1] = delete(former, cookie)
+    end
+    new[i] = { "flow", options.join(flow, { cookie = cookie }) }
   end
-  return list
+  return table.move(new, 1, #new, #list + 1, list)
 end
 
 local function put(list, node, new)
@@ -97,9 +108,10 @@ local function put(list, node, new)
     if index then
       return nil, ("the bridge has such a flow of somebody else, with cookie 0x%x"):format(cookie), "EEXIST", index
     end
-    local good, message, code, request = management:send(name, messages(run, flows, node))
+    local placed <const> = management:placed(name)
+    local good, message, code, request = management:send(name, messages(run, flows, placed, node))
     if not good then return nil, message, code, place_of(request, flows) end
-    for i, one in ipairs(run) do management.placed[M.key(one.p)] = flows[i] end
+    for i, one in ipairs(run) do placed[M.key(one.p)] = flows[i] end
     return true
   end)
 end
@@ -108,8 +120,8 @@ function M.create(list, node) return put(list, node, true) end
 function M.change(list, node) return put(list, node, false) end
 
 -- What is on the switch of a need, as far as that can be known.
-local function placed(p, node)
-  return node.vswitch.management.placed[M.key(p)] or wanted.resolved("flow", p, ITEMS, node)
+local function placed_of(p, node)
+  return node.vswitch.management:placed(wanted.bridge(p, node))[M.key(p)] or wanted.resolved("flow", p, ITEMS, node)
 end
 
 function M.remove(list, node)
@@ -117,13 +129,13 @@ function M.remove(list, node)
   return wanted.by_bridge(list, node, function(name, run)
     local gone <const> = {}
     for _, one in ipairs(run) do
-      local flow <const> = one.p.flow or placed(one.p, node)
+      local flow <const> = one.p.flow or placed_of(one.p, node)
       if flow then gone[#gone + 1] = delete(flow, one.p.cookie or cookie_of(one.p, node)) end
     end
     local good, message, code = management:send(name, gone)
     if not good and code ~= "ENOENT" then return nil, message, code, 1 end
     for _, one in ipairs(run) do
-      if not one.p.flow then management.placed[M.key(one.p)] = nil end
+      if not one.p.flow then management:placed(name)[M.key(one.p)] = nil end
     end
     return true
   end)
@@ -137,7 +149,7 @@ function M.read(p, snapshot, node)
     return by_identity(management:stats(name, "flow"))
   end)[wanted.identity(flow)]
   if not have then return nil end
-  management.placed[M.key(p)] = flow
+  management:placed(name)[M.key(p)] = flow
   local same <const> = have.cookie == cookie_of(p, node) and needs.equal(wanted.pick(have, ITEMS), flow)
   return options.join(p, { drifted = not same or nil })
 end
@@ -156,7 +168,7 @@ end
 
 --- The bridge, and what tells the flow from others there.
 function M.mark(p, node)
-  local flow <const> = placed(p, node)
+  local flow <const> = placed_of(p, node)
   return flow and wanted.bridge(p, node) .. " " .. wanted.identity(flow) or M.key(p)
 end
 

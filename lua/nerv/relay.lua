@@ -10,8 +10,8 @@ local runtime <const> = require "nerv.runtime"
 local stream <const> = require "nerv.stream"
 local task <const> = require "nerv.task"
 
--- Seconds that a client waits for a server that is just starting (Open vSwitch gives up after one); of one attempt, since
--- TCP sends a first packet again after a second only; between attempts.
+-- Seconds that a client waits for a server that is just starting (Open vSwitch gives up after one); of one attempt,
+-- since TCP sends a first packet again after a second only; between attempts.
 local PATIENCE <const>, ATTEMPT <const>, AGAIN <const> = 0.9, 0.25, 0.02
 -- Seconds before the next client is accepted when one could not be.
 local PAUSE <const> = 0.1

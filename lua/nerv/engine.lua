@@ -618,8 +618,8 @@ function Engine:verify(owner, set, snap)
     -- Where a namespace was there may be a stranger's, with things of the same names.
     local hidden = lost and rests_on(need, lost)
     local p = not hidden and self:read(need, snap) or nil
-    local owners = entry and entry.owners or {}
-    owners[owner] = true
+    local owners = table_copy(entry and entry.owners or {})
+    owners[owner] = true   -- of a shared one it may be known by another owner's
     if entry then self:forget(entry.need) end
     for name in pairs(p and owners or {}) do self:note(needs.make(need.kind, p, name), name) end
     if p then self.have[need.key].drifted = not same(p, need.p) end

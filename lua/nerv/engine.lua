@@ -611,13 +611,15 @@ end
 -- somebody else changed.
 function Engine:verify(owner, set, snap)
   snap = snap or snapshot.new(self.node)
-  local lost = self:lost(set)
+  local lost, gone = self:lost(set), {}
   for _, need in ipairs(set) do
     local kind = kinds.get(need.kind)
     local entry = self.have[need.key]
     -- Where a namespace was there may be a stranger's, with things of the same names.
     local hidden = lost and rests_on(need, lost)
-    local p = not hidden and self:read(need, snap) or nil
+    -- What was on a link that is gone is not on the one that takes its place; a part of it may linger for a moment.
+    local p = not hidden and not of_holder(need, gone) and self:read(need, snap) or nil
+    if not p then gone[need.key] = true end
     local owners = table_copy(entry and entry.owners or {})
     owners[owner] = true   -- of a shared one it may be known by another owner's
     if entry then self:forget(entry.need) end

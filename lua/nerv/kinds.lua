@@ -27,7 +27,7 @@
 --   look(p, node)             for what NERV did not make: a text that differs when it is another one;
 --                             nil and a message while it is gone. create() and read() note it in
 --                             node.seen, by the need's key
---   debris(p, snapshot, node) operations that clear the way for what read() did not find, or nil; and whether
+--   debris(p, snapshot, node) clears the way for what read() did not find: operations that do, or nil; and whether
 --                             they change what has been read of others
 --   list(snapshot, node)      array of { owner =, key =, p = }: all that carry this instance's mark,
 --                             with what a removal needs of their properties; owner is nil

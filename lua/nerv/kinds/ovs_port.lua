@@ -2,6 +2,7 @@
 local bridge_kind <const> = require "nerv.kinds.ovs_bridge"
 local ethtool <const> = require "nerv.ethtool"
 local kinds <const> = require "nerv.kinds"
+local link <const> = require "nerv.link"
 local link_kind <const> = require "nerv.kinds.link"
 local ovsdb <const> = require "nerv.ovsdb"
 
@@ -101,9 +102,47 @@ local function first_fault(list, node)
   end
 end
 
+-- Which interface a port was made for. In user space the daemon goes on listening to that one when it is gone and
+-- another has its name; only a port that is made anew hears the other.
+local INDEX <const> = "nerv-ifindex"
+-- So many interfaces are looked up one by one.
+local FEW <const> = 16
+
+-- Indices of the interfaces of actions, by name.
+local function indices(list, node)
+  local by_name = {}
+  if #list > FEW then
+    for _, have in ipairs(link.list()) do by_name[have.name] = have.index end
+    return by_name
+  end
+  for _, action in ipairs(list) do
+    local have = link.get { name = ifname(action.need.p, node) }
+    if have then by_name[have.name] = have.index end
+  end
+  return by_name
+end
+
+local function is_deaf(port, index)
+  local made_for = port.external_ids[INDEX]
+  return made_for ~= nil and made_for ~= tostring(index)
+end
+
+-- Takes away ports of ours that hear an interface which is gone.
+local function remove_deaf(list, node, index_of)
+  local names = {}
+  for _, action in ipairs(list) do
+    local name = ifname(action.need.p, node)
+    local port = node.vswitch:find("Port", name)
+    if port and is_deaf(port, index_of[name]) then names[#names + 1] = name end
+  end
+  return #names == 0 or node.vswitch:apply(delete_operations(names, node))
+end
+
 -- One transaction for all of them. An interface that is a port of ours already moves.
 local function put(list, node)
-  local operations, ports = {}, gather()
+  local operations, ports, index_of = {}, gather(), indices(list, node)
+  local good, message, code = remove_deaf(list, node, index_of)
+  if not good then return nil, message, code, 1 end
   for i, action in ipairs(list) do
     local p = action.need.p
     local name, bridge = ifname(p, node), bridge_kind.ifname(p.bridge.p, node)
@@ -114,9 +153,11 @@ local function put(list, node)
       return nil, ("%s is a port of %s, which is not NERV's"):format(name, former and former.name or "another bridge"),
         "EEXIST", i
     end
+    local marks = node.vswitch:mark(p.id)
+    marks[INDEX] = index_of[name] and tostring(index_of[name])
     if port then
       operations[#operations + 1] = { op = "update", table = "Port", where = { { "_uuid", "==", port._uuid } },
-        row = { external_ids = node.vswitch:mark(p.id), qos = node.vswitch:hands_off() } }
+        row = { external_ids = marks, qos = node.vswitch:hands_off() } }
       operations[#operations + 1] = { op = "update", table = "Interface", where = { { "name", "==", name } },
         row = { ofport_request = p.number or {} } }
       if former and former.name ~= bridge then ports:add(former.name, "delete", port._uuid) end
@@ -126,12 +167,12 @@ local function put(list, node)
       operations[#operations + 1] = { op = "insert", table = "Interface", uuid_name = interface,
         row = { name = name, ofport_request = p.number } }
       operations[#operations + 1] = { op = "insert", table = "Port", uuid_name = new, row = { name = name,
-        interfaces = { ovsdb.named(interface) }, external_ids = node.vswitch:mark(p.id),
+        interfaces = { ovsdb.named(interface) }, external_ids = marks,
         qos = node.vswitch:hands_off() } }
       ports:add(bridge, "insert", ovsdb.named(new))
     end
   end
-  local good, message, code = node.vswitch:apply(ports:operations(operations))
+  good, message, code = node.vswitch:apply(ports:operations(operations))
   if not good then return nil, message, code, 1 end
   node.vswitch:enlarge_buffers()
   return set_checksum(list, node, false)
@@ -161,17 +202,25 @@ function M.remove(list, node)
   return #operations == 0 or set_checksum(list, node, true)
 end
 
-function M.read(p, _, node)
+function M.read(p, snapshot, node)
   local name = ifname(p, node)
-  local port = node.vswitch:find("Port", name)
-  if not port or not node.vswitch:owner_of(port) then return nil end
+  local port, device = node.vswitch:find("Port", name), snapshot:link(nil, name)
+  if not port or not node.vswitch:owner_of(port) or not device then return nil end
   local bridge, far = bridge_of(node, port), far_end(p, node)
   local same = bridge and bridge.name == bridge_kind.ifname(p.bridge.p, node)
   local offload = far and node.vswitch:offload() == "checksum off"
     and ethtool.get { link = far.name, netns = far.netns }
   local interface = node.vswitch:find("Interface", name)
   return { id = p.id, link = p.link, side = p.side, after = p.after, number = interface and interface.ofport_request,
-    bridge = same and p.bridge or bridge and bridge.name, drifted = offload and offload.tx_checksum or nil }
+    bridge = same and p.bridge or bridge and bridge.name,
+    drifted = is_deaf(port, device.index) or offload and offload.tx_checksum or nil }
+end
+
+-- The port of an interface that is gone goes before another one is made: the daemon takes hold of that as soon as it
+-- has the name, and writes flags back that it has read before the interface was up.
+function M.debris(p, _, node)
+  local operations = delete_operations({ ifname(p, node) }, node)
+  if #operations > 0 then node.vswitch:apply(operations) end
 end
 
 function M.list(_, node)

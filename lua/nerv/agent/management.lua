@@ -15,9 +15,13 @@ local M = {}
 local LIMIT <const> = 10
 
 --- @tparam table vswitch see agent/vswitch.lua
--- @tparam function lost called in a task of its own with the name of a bridge that has forgotten what it was told
-function M.new(vswitch, lost)
-  return setmetatable({ vswitch = vswitch, lost = lost, connections = {}, flows = {} }, Management)
+-- @tparam function lost called in a task of its own with the name of a bridge that has forgotten what it was told: it
+--   calls refresh() when nobody else works on the system
+-- @tparam function restore called with the same by refresh(), before anything else is done with the bridge: tells it
+--   again what it was told
+function M.new(vswitch, lost, restore)
+  return setmetatable({ vswitch = vswitch, lost = lost, restore = restore, connections = {}, flows = {},
+    forgotten = {} }, Management)
 end
 
 -- Whoever closes a connection here has taken it out of the list before.
@@ -47,10 +51,7 @@ local function connect(self, name)
   return nil, path .. ": the bridge does not answer", "timeout"
 end
 
---- A bridge as a switch; it is waited for when its daemon starts again.
--- @tparam string name of the bridge in Open vSwitch
--- @return a datapath (see openflow/datapath.lua); or nil, message, code: "ENOENT" when there is no such bridge
-function Management:open(name)
+local function reach(self, name)
   local known <const> = self.connections[name]
   if known and not known.dp.closed then return known.dp end
   if not self.vswitch:find("Bridge", name) then return nil, "there is no bridge " .. name, "ENOENT" end
@@ -61,6 +62,23 @@ function Management:open(name)
   return connect(self, name)
 end
 
+--- A bridge as a switch; it is waited for when its daemon starts again.
+-- @tparam string name of the bridge in Open vSwitch
+-- @return a datapath (see openflow/datapath.lua); or nil, message, code: "ENOENT" when there is no such bridge
+function Management:open(name)
+  local dp, message, code = reach(self, name)
+  if not dp or not self.forgotten[name] then return dp, message, code end
+  self:refresh(name)
+  return reach(self, name)
+end
+
+--- Tells a bridge again what it has forgotten, if it has.
+function Management:refresh(name)
+  if not self.forgotten[name] then return end
+  self.forgotten[name] = nil
+  self.restore(name)
+end
+
 --- Our flows of a bridge as they were sent, by the keys of their needs.
 function Management:placed(name)
   self.flows[name] = self.flows[name] or {}
@@ -69,7 +87,7 @@ end
 
 --- Ends the connection to a bridge that is to go.
 function Management:close(name)
-  self.flows[name] = nil
+  self.flows[name], self.forgotten[name] = nil, nil
   local connection <const> = self.connections[name]
   self.connections[name] = nil
   if connection then connection.controller:close() end
@@ -77,11 +95,14 @@ end
 
 function Management:close_all()
   for name in pairs(self.connections) do self:close(name) end
-  self.flows = {}
+  self.flows, self.forgotten = {}, {}
 end
 
 --- Says that a bridge has forgotten what it was told, by other ways than the end of its daemon.
-function Management:tell(name) task.spawn(self.lost, name) end
+function Management:tell(name)
+  self.forgotten[name] = true
+  task.spawn(self.lost, name)
+end
 
 --- Sends messages to a bridge in one go, and waits until it has done them.
 -- @tparam array messages { method of a datapath, items }

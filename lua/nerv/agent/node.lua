@@ -28,7 +28,8 @@ function M.new(agent, log)
   function node.namespace_path(ns) return kinds.get("netns").path(ns.p, node) end
 
   node.vswitch = vswitch.new(node)
-  node.vswitch.management = management.new(node.vswitch, function(name) agent:tell_again(name) end)
+  node.vswitch.management = management.new(node.vswitch, function(name) agent:tell_again(name) end,
+    function(name) agent:make_again(name) end)
   local words = { exe = paths.exe(), libexec = paths.libexec(), p4 = paths.p4(),
     run = inst.run_dir, state = inst.state_dir, ovs = node.vswitch.sockets,
     scripts = context.data_dir .. "/scripts" }

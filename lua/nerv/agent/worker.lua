@@ -407,7 +407,9 @@ local function is_told(need, bridge, node)
   return container and container.kind == "ovs_bridge" and ovs_bridge.ifname(container.p, node) == bridge
 end
 
-local function make_again(self, bridge)
+--- Makes again what a bridge of Open vSwitch has forgotten.
+-- @tparam string bridge its name there
+function Worker:make_again(bridge)
   local good, message, owners = self.engine:restore(function(need) return is_told(need, bridge, self.node) end)
   if good then return end
   self.node.log(("bridge %s: %s"):format(bridge, message))
@@ -415,12 +417,12 @@ local function make_again(self, bridge)
   self:retry_later(owners)
 end
 
---- A bridge of Open vSwitch has forgotten what it was told: it is told again, as soon as its daemon is there.
--- @tparam string bridge its name there
+--- The same, as soon as its daemon is there and nobody else works on the system: who does so sooner does that first.
 function Worker:tell_again(bridge)
   local good, code, _
   repeat good, _, code = self.node.vswitch:apply {} until good or code == "ENOENT" or self.closing
-  if good and not self.closing then self:exclusive(make_again, bridge) end
+  if not good or self.closing then return end
+  self:exclusive(function() self.node.vswitch.management:refresh(bridge) end)
 end
 
 -- Looks whether what NERV did not make, and endpoints rest on, is still there and the same. Where it is

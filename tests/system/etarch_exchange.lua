@@ -62,9 +62,27 @@ end
 local RANGE <const> = { subnet = "10.1.0.0/24" }
 local nets <const> = { ip = make("ip", "ip", { subnet = RANGE.subnet }), sdn = make("sdn", "sdn", { subnet = RANGE.subnet }),
   etarch = make("uf", "etarch"), bridge = make("br", "bridge") }
-local captures = {}
+-- Captures of every end and every port: those of endpoints, all interfaces of the networks on the nodes, and the trunk,
+-- where tags say whose frames pass.
+local captures, kind_of_mac, kind_of_tag, kind_of_name = {}, {}, {}, {}
 for kind, n in pairs(nets) do
-  for _, ep in ipairs(n:endpoints()) do captures[#captures + 1] = { kind = kind, ep = ep, capture = expect(ep:capture {}) } end
+  kind_of_name[n.name] = kind
+  for _, port in pairs(n.ports) do kind_of_tag[port.tag] = kind end
+  for _, ep in ipairs(n:endpoints()) do
+    kind_of_mac[ep.mac] = kind
+    captures[#captures + 1] = { kind = kind, name = ep.name .. " " .. kind, capture = expect(ep:capture {}) }
+  end
+end
+local function watch(name, interface, kind)
+  captures[#captures + 1] = { kind = kind, name = ("%s %s"):format(name, interface), capture = expect(node.get(name):capture { interface = interface }) }
+end
+for _, name in ipairs(tb.names) do
+  local mark <const> = ("^nerv:%s:([^:/]+)"):format(node.get(name).instance)
+  for _, l in ipairs(link.list { netns = tb:netns(name) }) do
+    local kind <const> = kind_of_name[(l.alias or ""):match(mark)]
+    if kind and l.up then watch(name, l.name, kind) end
+  end
+  for _, port in ipairs(node.get(name).egress) do watch(name, port.interface, "trunk") end
 end
 -- Every network's frames say which one they are of.
 local function frame_of(kind) return ("\xff"):rep(6) .. "\2\0\0\0\9\9" .. "\x88\xb5" .. ("from %s "):format(kind):rep(6) end
@@ -81,15 +99,30 @@ for _, kind in ipairs { "ip", "sdn" } do
   tap.ok(tap.eventually(15, function() return nets[kind]:get("x1"):run("ping", "-c1", "-W1", nets[kind]:get("x2").address) end), kind .. ": they reach each other")
 end
 tap.eq(#titles.drain(bob, 0.5), 20, "etarch: messages arrive")
-local heard, strange = {}, {}
+local heard, strange, trunk, ports = {}, {}, {}, 0
+local function mac_at(bytes, at) return ("%02x:%02x:%02x:%02x:%02x:%02x"):format(bytes:byte(at, at + 5)) end
+local function tag_of(bytes)
+  local kind <const>, tag <const> = (">I2I2"):unpack(bytes, 13)
+  return kind == 0x8100 and tag & 0xfff or nil
+end
+-- What a frame says of the network that it is of: its text, and the addresses that only one has.
+local function signs(bytes) return { bytes:match "from (%l+) ", kind_of_mac[mac_at(bytes, 1)], kind_of_mac[mac_at(bytes, 7)] } end
 for _, one in ipairs(captures) do
-  for _, record in ipairs(one.capture:stop().packets) do
-    local from <const> = record.bytes:match "from (%l+) "
-    if from and from ~= one.kind then strange[#strange + 1] = ("%s heard %s"):format(one.ep.id, from) end
-    if from then heard[one.ep.name .. " " .. one.kind] = true end
+  local frames <const> = expect(one.capture:stop()).packets
+  ports = ports + (#frames > 0 and 1 or 0)
+  for _, record in ipairs(frames) do
+    local tag, kind = tag_of(record.bytes), one.kind
+    if kind == "trunk" then kind = kind_of_tag[tag] or "nobody" elseif tag then strange[#strange + 1] = one.name .. " has a tag" end
+    for _, from in pairs(signs(record.bytes)) do
+      if from ~= kind then strange[#strange + 1] = ("%s: %s heard %s"):format(one.name, kind, from) end
+      heard[one.name] = true
+      if one.kind == "trunk" then trunk[kind] = true end
+    end
   end
 end
-tap.eq(strange, {}, "nobody hears another network")
+tap.eq(strange, {}, "nobody hears another network, on any port, nor under its tag on the trunk")
+tap.ok(ports >= 24, "frames were seen on at least two ports for each endpoint", ports, #captures)
+tap.eq(trunk, { ip = true, sdn = true, etarch = true, bridge = true }, "all cross the trunk, under their tags")
 tap.eq({ heard["x2 ip"], heard["x2 sdn"], heard["x2 bridge"], heard["x2 etarch"], heard["y1 etarch"] }, { true, true, true, true },
   "everybody hears his own; in etarch only who is attached")
 for _, n in pairs(nets) do n:delete() end

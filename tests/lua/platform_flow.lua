@@ -1,4 +1,4 @@
--- Needs of kind flow, group and meter as archetype.expand checks them: without privileges, and before anything is touched.
+-- Needs of kind flow, group, meter and controller as archetype.expand checks them: without privileges, and before anything is touched.
 local tap <const> = require "tap"
 
 if not os.getenv "NERV_PATH" then   -- once more, with a search path of our own
@@ -94,6 +94,23 @@ refused({ { "meter", { meter = 1, flags = { kbsp = true } } } }, "need.meter: fl
 refused({ { "meter", { meter = "slowpath" } } }, "need.meter: meter: a number is expected$", "a meter that is no number")
 refused({ { "flow", { match = {}, actions = { { output = 1 } } } }, { "flow", { match = {}, actions = { { output = 2 } } } } },
   "two needs contradict each other: flow tried/switch%-data 0/32768 any is wanted twice, with different properties$", "two flows in one place")
+
+-- where controllers are
+local PLACES <const> = '"tcp:ADDRESS:PORT", "ssl:ADDRESS:PORT" or "unix:${ovs}/NAME" is expected'
+local function nowhere(target, problem, name, given)
+  local good, message = pcall(archetype.expand, name or "ovs", given or { controllers = { target } }, PLACE)
+  tap.ok(not good and message:find(("need.controller: target %q: %s"):format(target, problem), 1, true), "no controller's place: " .. target, message)
+end
+for _, target in ipairs { "foo", "udp:192.0.2.7:6653", "ptcp:6653", "unix:/run/x", "tcp:" } do nowhere(target, PLACES) end
+for _, where in ipairs { "192.0.2.7", "nohost:6653", "192.0.2.7:65536", "2001:db8::7:6653" } do
+  nowhere("tcp:" .. where, ("bad address %q: \"ADDRESS:PORT\" is expected, an IPv6 address in brackets"):format(where))
+end
+nowhere("ssl:192.0.2.700:6653", "bad address \"192.0.2.700\"")
+nowhere("tcp:192.0.2.7:0", "a port is a number from 1 to 65535")
+nowhere("tcp:nohost:6653", "bad address", "sdn", { controller = "tcp:nohost:6653" })
+for _, target in ipairs { "tcp:192.0.2.7:6653", "ssl:[2001:db8::7]:1", "unix:${ovs}/mine" } do
+  tap.ok(archetype.expand("ovs", { controllers = { target } }, PLACE), "a controller's place: " .. target)
+end
 
 -- what help says
 for name, words in pairs { flow = { "in_port", "goto_table", "(required)" }, group = { "buckets", "all, select, indirect or ff" },

@@ -1,8 +1,10 @@
 -- Who decides what an Open vSwitch bridge does: OpenFlow controllers, and what it does without them. What controllers
 -- have told a bridge goes with them, so that nothing of one is left for the next.
 local bridge_kind <const> = require "nerv.kinds.ovs_bridge"
+local cidr <const> = require "nerv.cidr"
 local needs <const> = require "nerv.needs"
 local ovsdb <const> = require "nerv.ovsdb"
+local protocol <const> = require "nerv.protocol"
 local runtime <const> = require "nerv.runtime"
 local task <const> = require "nerv.task"
 local wanted <const> = require "nerv.openflow.wanted"
@@ -36,6 +38,25 @@ local LOOK_FIRST <const>, LOOK_MOST <const>, SAYING <const> = 0.01, 0.3, 1
 
 function M.key(p) return bridge_kind.key(p.bridge.p) end
 function M.container(p) return p.bridge end
+
+-- What is wrong with a target, or nil. Open vSwitch takes any text, and says at most in its log that it is none.
+local function target_problem(target)
+  if type(target) == "string" and target:find "^unix:%${ovs}/[^/]+$" then return nil end
+  local where <const> = type(target) == "string" and (target:match "^tcp:(.+)$" or target:match "^ssl:(.+)$")
+  if not where then return '"tcp:ADDRESS:PORT", "ssl:ADDRESS:PORT" or "unix:${ovs}/NAME" is expected' end
+  local host <const>, port = protocol.host_port(where)
+  if not host then return port end
+  if port == 0 then return "a port is a number from 1 to 65535" end
+  local address <const>, problem = cidr.address(host)
+  return not address and problem or nil
+end
+
+function M.complete(p)
+  for _, target in ipairs(p.targets) do
+    local problem <const> = target_problem(target)
+    if problem then wanted.complain("controller", ("target %q: %s"):format(tostring(target), problem)) end
+  end
+end
 
 local function targets(p, node)
   local list = {}

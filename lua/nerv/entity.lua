@@ -116,7 +116,14 @@ local function requirements_of(given)
   return #list > 0 and list or nil
 end
 
+-- A DTSA would refuse them without a word: its answers are yes or no.
+local function check_title(call, title)
+  local problem <const> = domains.title_problem(title)
+  if problem then registry.fail(("%s: %s"):format(call, problem)) end
+end
+
 function M.register(o)
+  check_title("entity.register", o.title)
   local interface, message, code = link.get { name = o.link, netns = o.netns }
   if not interface then return nil, message, code end
   local socket
@@ -139,6 +146,7 @@ local function entered(self, workspace) self.labels[address_bytes((etcp.label(wo
 local function left(self, workspace) self.labels[address_bytes((etcp.label(workspace)))] = nil end
 
 function methods.create(self, workspace, given)
+  check_title("entity:create", workspace)
   local o <const> = given or {}
   local attach <const> = o.attach ~= false or nil
   local good, message, code = ask(self, "workspace_create", { workspace_title = workspace, entity_title = self.title,
@@ -204,9 +212,10 @@ function methods.unregister(self)
   return true
 end
 
-local SPACE <const> = { name = "workspace", type = "string", required = true, text = "title of the workspace" }
+local SPACE <const> = { name = "workspace", type = "string", required = true,
+  text = "title of the workspace, 1 to 255 bytes of UTF-8" }
 local TIMEOUT <const> = { name = "timeout", type = "seconds", text = "longest wait; by default for ever" }
-local OUTCOME <const> = "returns true, or nil, message, code (EACCES: the DTSA refuses)"
+local OUTCOME <const> = "returns true, or nil, message, code (EACCES: the DTSA refuses; its log says why)"
 
 -- How examples begin: `uf` is an etarch network with the endpoints e1 and e2.
 local ALICE <const> = 'local alice <close> = expect(entity.register{ title = "alice", netns = uf:get("e1").netns })\n'
@@ -227,7 +236,8 @@ api.class("entity", "somebody with a title in an ETArch network", methods, {
     example = ROOM .. 'alice:expel("room", "bob")' },
   delete = { text = "deletes an empty workspace of this entity's; " .. OUTCOME, args = { SPACE },
     example = ALICE .. 'alice:create("yard", { attach = false })\nexpect(alice:delete "yard")' },
-  modify = { text = "changes a workspace of this entity's, or lets somebody in; " .. OUTCOME, args = { SPACE,
+  modify = { text = "changes a workspace of this entity's, or lets somebody in. `public` is false unless it is given; "
+    .. "bandwidth and class stay unless one of them is, and then the other one goes; " .. OUTCOME, args = { SPACE,
     { name = "options", type = "table", required = true, text = "what changes", fields = MODIFY } },
     example = ROOM .. 'alice:modify("room", { admit = "carol", bandwidth = "1mbit" })' },
   lookup = { text = "asks whether there is a workspace; " .. OUTCOME, args = { SPACE },

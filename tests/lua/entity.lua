@@ -117,6 +117,15 @@ tap.ok(not pcall(entity.register, {}), "a title is needed")
 tap.eq({ select(3, entity.register { title = "x", link = "none0", netns = space }) }, { "ENODEV" }, "no such interface")
 local ok, problem = pcall(alice.send, alice, "room", ("x"):rep(1487))
 tap.ok(not ok and problem:find "at most 1486 bytes, not 1487", "a message that is too long", problem)
+local TITLES <const> = { [0] = "there is no title", [256] = "a title has at most 255 bytes, not 256" }
+for length, why in pairs(TITLES) do
+  local title <const> = ("t"):rep(length)
+  tap.raises(function() entity.register { title = title, link = "b", netns = space } end, "entity.lua:%d+: entity.register: " .. why .. "$",
+    ("a title of %d bytes"):format(length))
+  tap.raises(function() alice:create(title) end, "entity.lua:%d+: entity:create: " .. why .. "$", ("a workspace's of %d bytes"):format(length))
+end
+tap.eq(alice:create(("t"):rep(255)), true, "and of 255 bytes")
+expect(entity.register { title = ("t"):rep(255), link = "b", netns = space }):close()
 for _, server in ipairs(servers) do server:cancel() end
 local began <const> = runtime.now()
 tap.eq({ select(3, entity.register { title = "late", link = "b", netns = space, timeout = 0.05, tries = 2 }) }, { "timeout" }, "nobody answers")

@@ -49,11 +49,17 @@ end
 -- Ends a request: nothing may have been changed by then.
 local function refuse(fmt, ...) error({ refusal = fmt:format(...) }, 0) end
 
+--- What is wrong with the title of an entity or a workspace, or nil.
+function M.title_problem(title)
+  if type(title) ~= "string" or title == "" then return "there is no title" end
+  if #title > TITLE_MOST then return ("a title has at most %d bytes, not %d"):format(TITLE_MOST, #title) end
+  if title:find("\0", 1, true) or not utf8.len(title) then return "a title is UTF-8 without NUL" end
+  return RESERVED[title] and ("the title %s is the service's own"):format(title) or nil
+end
+
 local function check_title(title)
-  if type(title) ~= "string" or title == "" then refuse "there is no title" end
-  if #title > TITLE_MOST then refuse("a title has at most %d bytes, not %d", TITLE_MOST, #title) end
-  if title:find("\0", 1, true) or not utf8.len(title) then refuse "a title is UTF-8 without NUL" end
-  if RESERVED[title] then refuse("the title %s is the service's own", title) end
+  local problem <const> = M.title_problem(title)
+  if problem then refuse("%s", problem) end
 end
 
 -- What must be written and programmed: see take_changes.

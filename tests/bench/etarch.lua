@@ -1,5 +1,6 @@
 -- Figures of ETArch: how long an entity waits for an answer over two nodes, what a message to many costs the trunk, and
--- how many registrations a second one DTSA takes into the database.
+-- how many registrations a second one DTSA takes into the database: from switches that are played, and beside it through
+-- a real Open vSwitch.
 local here <const> = arg[0]:match("^(.*)/[^/]*$")
 package.path = here .. "/?.lua;" .. package.path
 local measure <const> = require "measure"
@@ -7,16 +8,21 @@ local measure <const> = require "measure"
 local SWITCHES <const>, MEMBERS <const> = 16, 8
 local bed <const> = testbed.create { nodes = 2 }
 
+-- What requests of an endpoint begin with.
+local function header_of(where)
+  local mac <const> = link.get({ name = "eth0", netns = where }).mac
+  return "DTS\0\0\0" .. mac:gsub("(%x%x):?", function(digits) return string.char(tonumber(digits, 16)) end) .. "\8\x80"
+end
+
 -- Milliseconds from requests to their answers, on one socket.
 local function request_times(where, count, request_of)
-  local mac <const> = link.get({ name = "eth0", netns = where }).mac
-  local address <const> = mac:gsub("(%x%x):?", function(digits) return string.char(tonumber(digits, 16)) end)
+  local header <const> = header_of(where)
   local socket <close> = expect(packet.open { link = "eth0", netns = where, protocol = 0x0880 })
   local samples = {}
   for i = 1, count do
     local request <const> = request_of(i)
     local began <const> = runtime.now()
-    expect(socket:send("DTS\0\0\0" .. address .. "\8\x80" .. etcp.request(request)))
+    expect(socket:send(header .. etcp.request(request)))
     for frame, info in socket:frames(10) do
       local response = not info.outgoing and etcp.read_response(frame:sub(15))
       if response and response.request_id == request.id then
@@ -97,6 +103,36 @@ for _, record in ipairs(capture:stop().packets) do
   if record.bytes:find("one message", 1, true) then copies = copies + 1 end
 end
 
+-- Registrations a second of one socket in an endpoint, by its switch, the relay and the network's DTSA.
+local WINDOW <const> = 64
+local function registers_through_open_vswitch(where, seconds)
+  local header <const>, run <const> = header_of(where), digest.random(4)
+  local socket <close> = expect(packet.open { link = "eth0", netns = where, protocol = 0x0880 })
+  local sent, answered, began = 0, 0, runtime.now()
+  local function ask()
+    sent = sent + 1
+    expect(socket:send(header .. etcp.request { type = "entity_register", id = sent,
+      body = { title = ("%s %d"):format(run, sent) } }))
+  end
+  while runtime.now() < began + seconds do
+    for _ = 1, WINDOW do ask() end            -- at first, and when answers were lost
+    for frame, info in socket:frames(0.2) do
+      local response = not info.outgoing and etcp.read_response(frame:sub(15))
+      if response and response.status == "success" then
+        answered = answered + 1
+        ask()
+      end
+      if runtime.now() >= began + seconds then break end
+    end
+  end
+  return answered / (runtime.now() - began)
+end
+local real <const> = {}
+for i = 1, measure.rounds(5, 1) do
+  real[i] = registers_through_open_vswitch(far1, measure.rounds(3, 0.5))
+  measure.progress("registrations through an Open vSwitch, round %d: %.0f a second", i, real[i])
+end
+
 -- Registrations: a DTSA of its own, which stores for the same network.
 local socket <const> = node.get("pm1").run_dir .. "/bench-dtsa"
 local dtsa <const> = expect(process.spawn { argv = { process.exe(), "-e",
@@ -116,5 +152,5 @@ net:delete()
 bed:delete()
 measure.hand_over { etarch_register_ms_p99 = p99(register, "register"), etarch_attach_ms_p99 = p99(attach, "attach"),
   etarch_first_ms_p99 = p99(first, "first message", first_lost), etarch_three_ms_p99 = p99(three, "three members", three_lost),
-  etarch_registers_per_s = measure.result(rates),
+  etarch_registers_per_s = measure.result(rates, ("%.0f through a real Open vSwitch"):format(measure.median(real))),
   etarch_trunk_copies = { value = copies, low = copies, high = copies, count = 1 } }

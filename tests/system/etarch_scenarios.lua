@@ -10,6 +10,11 @@ local bed <const> = testbed.create { nodes = 2 }
 local field <const> = titles.network { name = "uf", entities = { alice = "pm1", bob = "pm1", carol = "pm2", dave = "pm2", eve = "pm2" } }
 local trunk <const> = expect(node.get("pm1"):capture { interface = "trunk0", filter = "vlan " .. field.net.ports.data.tag })
 tap.eq(field.net:verify(), {}, "nothing is to be mended")
+-- What comes to every port; eve's will send what is none of ETArch.
+local ports <const> = {}
+for name in pairs(field.node_of) do
+  if name ~= "eve" then ports[name] = expect(field.net:get(name):capture { filter = "not ether proto 0x0880" }) end
+end
 
 -- 1. No address, anywhere.
 for name in pairs(field.node_of) do
@@ -101,18 +106,30 @@ tap.ok(not ovs:ofctl("dump-flows", bridge):find "1f:1c:5b:2f:ad:77", "no flow of
 tap.eq(select(2, ovs:ofctl("dump-groups", bridge):gsub("group_id=", "")), 1, "nor its group")
 
 -- 10. Unregistering
+local function flows_of(one)
+  local text = ""
+  for _, where in ipairs(bed.names) do
+    local there <const>, its <const> = titles.switch(where)
+    text = text .. there:ofctl("dump-flows", its)
+  end
+  return select(2, text:gsub(one.mac, ""))
+end
+tap.ok(flows_of(eve) > 0, "who is attached has a flow")
 tap.eq({ eve:unregister(), carol:lookup "hall", carol:delete "hall" }, { true, true, nil, "carol: the DTSA refuses: workspace_delete", "EACCES" },
   "an owner goes: another member has it")
+tap.eq(flows_of(eve), 0, "and its flows go everywhere")
 tap.eq({ carol:detach "hall", bob:detach "hall", bob:delete "hall" }, { true, true, true }, "and may delete it")
 
 -- What crossed the trunk: nothing but ETArch, one copy for two members.
-local copies, others = 0, {}
+local copies, late, others = 0, 0, {}
 for _, one in ipairs(trunk:stop().packets) do
   local p = packet.parse(one.bytes)
   if p.vlan.ethertype ~= 0x0880 then others[#others + 1] = ("0x%04x"):format(p.vlan.ethertype) end
   if p.payload:find "^hi\n" then copies = copies + 1 end
+  if p.payload:find "^again\n" then late = late + 1 end
 end
-tap.eq({ others, copies }, { {}, 1 }, "the trunk carried nothing else, and one copy of a message")
+tap.eq({ others, copies, late }, { {}, 1, 0 }, "the trunk carried nothing else, one copy of a message, and none to a node without members")
+for name, capture in pairs(ports) do tap.eq(capture:stop().packets, {}, "nothing else came to or from " .. name) end
 
 for _, one in pairs(field.entities) do one:close() end
 tap.eq(field.net:verify(), {}, "nothing is to be mended")

@@ -358,6 +358,14 @@ function Vswitch:apply(operations)
   return results
 end
 
+--- How many interfaces the daemon has: each costs it 0.2 ms when it is to say how its controllers are, and in user
+-- space it carries no frames meanwhile.
+function Vswitch:interfaces()
+  local count = 0
+  for _ in pairs(self:answers() and self.db.rows.Interface or {}) do count = count + 1 end
+  return count
+end
+
 --- Has our own daemon say now how its controllers are, in table Controller; the system's says it when it likes.
 -- @tparam number seconds that it gets
 function Vswitch:refresh(seconds)

@@ -33,8 +33,9 @@ M.facts = { "controller" }
 local BACKOFF <const> = 1000
 -- Seconds for which it is told how a controller was lost before.
 local LATELY <const> = 60
--- Seconds between two looks whether a controller has been joined, first and at most; and that the daemon gets to say.
-local LOOK_FIRST <const>, LOOK_MOST <const>, SAYING <const> = 0.01, 0.3, 1
+-- Seconds between two looks whether a controller has been joined, first and at most, those that each interface of the
+-- daemon adds, and those that it gets to say.
+local LOOK_FIRST <const>, LOOK_MOST <const>, LOOK_EACH <const>, SAYING <const> = 0.01, 0.3, 0.001, 1
 
 function M.key(p) return bridge_kind.key(p.bridge.p) end
 function M.container(p) return p.bridge end
@@ -199,7 +200,7 @@ function M.confirm(p, node)
     if runtime.now() > limit then
       return nil, ("no controller has answered the switch for %g s: %s"):format(p.join, text), "timeout"
     end
-    task.sleep(pause)
+    task.sleep(pause + node.vswitch:interfaces() * LOOK_EACH)
     pause = math.min(2 * pause, LOOK_MOST)
   end
   return true

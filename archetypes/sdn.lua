@@ -107,10 +107,10 @@ return archetype {
   ports = { "control", "data" },
 
   network = {
-    controller = { type = "any", default = "built-in", doc = "\"built-in\" or \"ovs-testcontroller\", which learn; " ..
-      "a command as a list of words, in which ${address} and ${port} are where it is to listen; or the address of " ..
-      "one that runs elsewhere, which each node reaches by itself: \"tcp:192.0.2.7:6653\", \"ssl:...\" with the " ..
-      "certificates of the node's `tls` directory" },
+    controller = { type = "any", default = "built-in", choices = { "built-in", "ovs-testcontroller" },
+      doc = "\"built-in\" or \"ovs-testcontroller\", which learn; a command as a list of words, in which ${address} " ..
+      "and ${port} are where it is to listen; or the address of one that runs elsewhere, which each node reaches by " ..
+      "itself: \"tcp:192.0.2.7:6653\", \"ssl:...\" with the certificates of the node's `tls` directory" },
     controller_name = { type = "string", doc = "what tells the controller from others: with another name switches " ..
       "forget what the former one has told them; by default its command" },
     controller_port = { type = "integer", default = 6653, doc = "TCP port of the controller in its namespace" },

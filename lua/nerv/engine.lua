@@ -534,6 +534,7 @@ function Engine:apply(actions)
     i = next_one
     task.sleep(0)
   end
+  if self.node.applied then self.node.applied() end
   return true
 end
 

@@ -14,6 +14,7 @@
 --   late(action) place of an action in phase switch, 1 to 3: what interrupts traffic comes after the others, close
 --                together; nil: it does not. 3 is the last in phase make, too
 --   phase        "switch": what is made shows at once in what runs already; by default "make"
+--   can_be(p, node) of what an Open vSwitch bridge is told: whether the ports that it names are there
 --   container(p) the need that takes it along when it is removed, or nil
 --   facts        fields that only the system knows; fact(p, name, node) reads one
 --   kernel: create(p, node), change(old, new, node), remove(p, node): lists of batch

@@ -17,6 +17,7 @@ return archetype {
     first = { type = "integer", default = 1, doc = "listener of the first bucket" },
     limit = { type = "integer", default = 100000, doc = "frames per second" },
     dscp = { type = "boolean", default = false, doc = "a meter that Open vSwitch does not know" },
+    broken = { type = "boolean", default = false, doc = "a flow that no switch takes, among others" },
     controllers = { type = "list", default = {}, doc = "of the switch" },
     priority = { type = "integer", default = 100, doc = "of the endpoints' flows" },
   },
@@ -38,6 +39,9 @@ return archetype {
     if net.dscp then bands = { { dscp_remark = net.limit, prec_level = 1 } } end
     local meter = need.meter { bridge = switch, meter = 7, flags = { pktps = true }, bands = bands }
     local group = need.group { bridge = switch, group = 5, type = net.type, buckets = buckets }
+    for priority = 41, net.broken and 43 or 40 do
+      need.flow { bridge = switch, priority = priority, actions = { { output = priority == 42 and 0xffffff01 or "normal" } } }
+    end
     need.flow { bridge = switch, table = 1, match = {}, actions = { { group = group } }, meter = meter }
     return { lan = lan, switch = switch, ports = ports }
   end,
@@ -231,6 +235,23 @@ do
   tap.eq({ number_in(11), number_in(12), #dump "flows", net:verify() }, { number_of(one), number_of(two), 9, {} }, "their flows change places")
 end
 
+-- a container's namespace that goes and comes back: its port has another number
+expect(netns.add { path = "flowbox" })
+net:endpoint { name = "c", kind = "veth", netns = "flowbox" }
+local c <const> = net:get "c"
+local function number_of_c() return tonumber(table.concat(dump "flows", "\n"):match("in_port=(%d+),dl_src=" .. c.mac)) end
+tap.eq(number_of_c(), port_of(c), "flows of an endpoint in somebody's namespace")
+expect(netns.delete { path = "flowbox" })
+expect(netns.add { path = "flowbox" })
+tap.ok(tap.eventually(20, function()
+  local inside = link.get { netns = "/run/netns/flowbox", name = "eth0" }
+  return inside and port_of(c) and number_of_c() == port_of(c)
+end), "the namespace is another one: the flows follow the port", { number_of_c(), port_of(c), dump "flows" })
+tap.eq(net:verify(), {}, "nothing is to be mended")
+net:delete_endpoints { "c" }
+expect(netns.delete { path = "flowbox" })
+tap.eq(#dump "flows", 9, "and go with the endpoint")
+
 -- refusals: nothing has changed then
 whole = everything()
 local function refused(title, options, pattern)
@@ -239,6 +260,8 @@ local function refused(title, options, pattern)
 end
 refused("what the switch refuses has its name", { dscp = true },
   "update network net: node [^:]+: change meter net/switch%-data 7: the switch %x+ refuses it: meter_mod_failed/bad_band")
+refused("one flow of several", { broken = true },
+  "update network net: node [^:]+: create flow net/switch%-data 0/42 any: the switch %x+ refuses it: bad_action/bad_out_port")
 ovs:ofctl("add-flow", bridge, ("cookie=0x78,priority=80,in_port=%d,dl_src=%s,actions=drop"):format(port_of(a), a.mac))
 whole = everything()
 refused("the place of somebody else's flow", { priority = 80 },

@@ -21,14 +21,14 @@ local LIMIT <const> = 10
 --   again what it was told
 function M.new(vswitch, lost, restore)
   return setmetatable({ vswitch = vswitch, lost = lost, restore = restore, connections = {}, flows = {},
-    forgotten = {} }, Management)
+    forgotten = {}, told = {} }, Management)
 end
 
 -- Whoever closes a connection here has taken it out of the list before.
 local function ended(self, name, connection)
   if self.connections[name] ~= connection then return end
-  self.connections[name] = nil
-  self:tell(name)
+  self.connections[name], self.forgotten[name] = nil, true
+  task.spawn(self.lost, name)
 end
 
 local function connect(self, name)
@@ -74,9 +74,19 @@ end
 
 --- Tells a bridge again what it has forgotten, if it has.
 function Management:refresh(name)
+  self.told[name] = nil
   if not self.forgotten[name] then return end
   self.forgotten[name] = nil
   self.restore(name)
+end
+
+--- The same of all bridges that tell() was called for.
+function Management:refresh_told()
+  local name = next(self.told)
+  while name do
+    self:refresh(name)
+    name = next(self.told)
+  end
 end
 
 --- Our flows of a bridge as they were sent, by the keys of their needs.
@@ -87,7 +97,7 @@ end
 
 --- Ends the connection to a bridge that is to go.
 function Management:close(name)
-  self.flows[name], self.forgotten[name] = nil, nil
+  self.flows[name], self.forgotten[name], self.told[name] = nil, nil, nil
   local connection <const> = self.connections[name]
   self.connections[name] = nil
   if connection then connection.controller:close() end
@@ -95,18 +105,19 @@ end
 
 function Management:close_all()
   for name in pairs(self.connections) do self:close(name) end
-  self.flows, self.forgotten = {}, {}
+  self.flows, self.forgotten, self.told = {}, {}, {}
 end
 
---- Says that a bridge has forgotten what it was told, by other ways than the end of its daemon.
+--- Says that a bridge has forgotten what it was told, though its daemon lives: it is told again at the end of the
+-- actions at hand.
 function Management:tell(name)
-  self.forgotten[name] = true
-  task.spawn(self.lost, name)
+  self.forgotten[name], self.told[name] = true, true
+  task.spawn(self.lost, name)   -- in case that those fail
 end
 
 --- Sends messages to a bridge in one go, and waits until it has done them.
 -- @tparam array messages { method of a datapath, items }
--- @return true; or nil, message, code, and the request that was refused, as it was sent, if the switch says so
+-- @return true; or nil, message, code, and the place of the first one that it refused, if it did
 function Management:send(name, messages)
   local dp, message, code = self:open(name)
   if not dp then return nil, message, code end
@@ -121,7 +132,8 @@ function Management:send(name, messages)
   local first <const> = errors[1]
   if not first then return true end
   code = ("%s/%s"):format(first.type, first.code)
-  return nil, ("the switch %s refuses it: %s"):format(dp.id, code), code, first.request
+  -- Nobody else sends here, so the numbers of messages follow one another.
+  return nil, ("the switch %s refuses it: %s"):format(dp.id, code), code, #messages + 1 - (reply.xid - first.xid)
 end
 
 --- What a bridge has: statistics of OpenFlow (see datapath:stats).

@@ -30,6 +30,8 @@ function M.new(agent, log)
   node.vswitch = vswitch.new(node)
   node.vswitch.management = management.new(node.vswitch, function(name) agent:tell_again(name) end,
     function(name) agent:make_again(name) end)
+  --- What follows when the engine has applied actions.
+  function node.applied() node.vswitch.management:refresh_told() end
   local words = { exe = paths.exe(), libexec = paths.libexec(), p4 = paths.p4(),
     run = inst.run_dir, state = inst.state_dir, ovs = node.vswitch.sockets,
     scripts = context.data_dir .. "/scripts" }

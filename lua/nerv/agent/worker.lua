@@ -400,11 +400,11 @@ function Worker:converge(owners, verify)
   return engine.describe_all(plan)
 end
 
--- Whether a need is what a bridge of Open vSwitch was told.
+-- Whether a need is what a bridge of Open vSwitch was told, and can be told again now.
 local function is_told(need, bridge, node)
   local kind = kinds.get(need.kind)
-  local container = kind.phase and kind.container and kind.container(need.p)
-  return container and container.kind == "ovs_bridge" and ovs_bridge.ifname(container.p, node) == bridge
+  local container = kind.can_be and kind.container(need.p)
+  return container and ovs_bridge.ifname(container.p, node) == bridge and kind.can_be(need.p, node)
 end
 
 --- Makes again what a bridge of Open vSwitch has forgotten.

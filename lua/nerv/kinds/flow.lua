@@ -15,7 +15,6 @@ local ITEMS <const> = { "table", "priority", "match", "actions", "write_actions"
 local FEW <const> = 16
 
 M.properties = wanted.properties("flow_mod", ITEMS)
-
 M.properties.match.doc = M.properties.match.doc .. "; `in_port` may be an ovs_port"
 
 function M.key(p) return bridge_kind.key(p.bridge.p) .. " " .. wanted.key(p) end
@@ -26,6 +25,8 @@ function M.complete(p)
   wanted.check("flow", p, ITEMS)
   if p.table == "all" then wanted.complain("flow", "table: a number is expected") end
 end
+
+function M.can_be(p, node) return wanted.resolved("flow", p, ITEMS, node) ~= nil end
 
 local function instance_bits(node) return tonumber(node.instance, 16) << 32 end
 
@@ -63,14 +64,6 @@ local function delete(flow, cookie)
     cookie = cookie, cookie_mask = -1 } }
 end
 
--- The place of a refused flow among those that were sent.
-local function place_of(request, flows)
-  for i, flow in ipairs(flows) do
-    if request and request.match and wanted.identity(request) == wanted.identity(flow) then return i end
-  end
-  return 1
-end
-
 -- Whether the place of a flow has been taken by one of another need: ports may change their numbers among them.
 local function is_taken(flow, key, placed)
   for other, theirs in pairs(placed) do
@@ -80,10 +73,11 @@ local function is_taken(flow, key, placed)
 end
 
 -- A flow whose port has another number than it had leaves its former place, before others come there.
+-- @return messages, and how many of them are not about the flows themselves
 local function messages(run, flows, placed, node)
   local list <const>, new <const> = {}, {}
   for i, flow in ipairs(flows) do
-    local p <const> = run[i].p
+    local p <const> = run[i]
     local key <const>, cookie <const> = M.key(p), cookie_of(p, node)
     local former <const> = placed[key]
     if former and wanted.identity(former) ~= wanted.identity(flow) and not is_taken(former, key, placed) then
@@ -91,16 +85,17 @@ local function messages(run, flows, placed, node)
     end
     new[i] = { "flow", options.join(flow, { cookie = cookie }) }
   end
-  return table.move(new, 1, #new, #list + 1, list)
+  local before <const> = #list
+  return table.move(new, 1, #new, before + 1, list), before
 end
 
 local function put(list, node, new)
   local management <const> = node.vswitch.management
   return wanted.by_bridge(list, node, function(name, run)
     local flows <const> = {}
-    for i, one in ipairs(run) do
+    for i, p in ipairs(run) do
       local message
-      flows[i], message = wanted.resolved("flow", one.p, ITEMS, node)
+      flows[i], message = wanted.resolved("flow", p, ITEMS, node)
       if not flows[i] then return nil, message, "ENODEV", i end
     end
     local index, cookie
@@ -109,9 +104,10 @@ local function put(list, node, new)
       return nil, ("the bridge has such a flow of somebody else, with cookie 0x%x"):format(cookie), "EEXIST", index
     end
     local placed <const> = management:placed(name)
-    local good, message, code, request = management:send(name, messages(run, flows, placed, node))
-    if not good then return nil, message, code, place_of(request, flows) end
-    for i, one in ipairs(run) do placed[M.key(one.p)] = flows[i] end
+    local sent <const>, before <const> = messages(run, flows, placed, node)
+    local good, message, code, place = management:send(name, sent)
+    if not good then return nil, message, code, place and math.max(1, place - before) end
+    for i, p in ipairs(run) do placed[M.key(p)] = flows[i] end
     return true
   end)
 end
@@ -128,14 +124,14 @@ function M.remove(list, node)
   local management <const> = node.vswitch.management
   return wanted.by_bridge(list, node, function(name, run)
     local gone <const> = {}
-    for _, one in ipairs(run) do
-      local flow <const> = one.p.flow or placed_of(one.p, node)
-      if flow then gone[#gone + 1] = delete(flow, one.p.cookie or cookie_of(one.p, node)) end
+    for _, p in ipairs(run) do
+      local flow <const> = p.flow or placed_of(p, node)
+      if flow then gone[#gone + 1] = delete(flow, p.cookie or cookie_of(p, node)) end
     end
     local good, message, code = management:send(name, gone)
     if not good and code ~= "ENOENT" then return nil, message, code, 1 end
-    for _, one in ipairs(run) do
-      if not one.p.flow then management:placed(name)[M.key(one.p)] = nil end
+    for _, p in ipairs(run) do
+      if not p.flow then management:placed(name)[M.key(p)] = nil end
     end
     return true
   end)

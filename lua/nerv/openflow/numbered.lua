@@ -23,12 +23,14 @@ return function(kind)
     if math.type(p[NAME]) ~= "integer" then wanted.complain(NAME, ("%s: a number is expected"):format(NAME)) end
   end
 
+  function M.can_be(p, node) return wanted.resolved(NAME, p, ITEMS, node) ~= nil end
+
   -- Says in the row of the bridge which of them are ours, or are no more.
   local function note(name, run, node, owned)
     local labels <const>, owners <const> = {}, {}
-    for i, one in ipairs(run) do
-      labels[i] = wanted.label(NAME, one.p[NAME])
-      owners[labels[i]] = owned and one.p.id
+    for i, p in ipairs(run) do
+      labels[i] = wanted.label(NAME, p[NAME])
+      owners[labels[i]] = owned and p.id
     end
     local mutations <const> = { { "external_ids", "delete", labels } }
     if owned then mutations[2] = { "external_ids", "insert", owners } end
@@ -36,49 +38,46 @@ return function(kind)
       mutations = mutations } }
   end
 
-  local function number_of(request, run)
-    for i, one in ipairs(run) do
-      if request and one.p[NAME] == request[NAME] then return i end
+  local function send(name, run, node, command)
+    local messages <const> = {}
+    for i, p in ipairs(run) do
+      local items, message = wanted.resolved(NAME, p, ITEMS, node)
+      if not items then return nil, message, "ENODEV", i end
+      messages[i] = { NAME, options.join(kind.usual(items), { command = command }) }
     end
-    return 1
+    return node.vswitch.management:send(name, messages)
   end
 
-  local function put(list, node, command)
-    return wanted.by_bridge(list, node, function(name, run)
-      local messages <const> = {}
-      for i, one in ipairs(run) do
-        local items, message = wanted.resolved(NAME, one.p, ITEMS, node)
-        if not items then return nil, message, "ENODEV", i end
-        messages[i] = { NAME, options.join(kind.usual(items), { command = command }) }
-      end
-      local good, message, code, request = node.vswitch.management:send(name, messages)
-      if not good then return nil, message, code, number_of(request, run) end
-      return true
-    end)
+  -- The first of them whose number is somebody else's.
+  local function taken(name, run, node)
+    local there <const> = {}
+    for _, have in ipairs(node.vswitch.management:stats(name, kind.statistics)) do there[have[NAME]] = true end
+    for i, p in ipairs(run) do
+      if there[p[NAME]] then return i end
+    end
   end
 
-  -- Noted first: what is there and not noted would be taken for somebody else's.
+  -- Noted first: what is there and not noted is taken for somebody else's.
   function M.create(list, node)
-    local good, message, code, index = wanted.by_bridge(list, node, function(name, run)
-      local there <const> = {}
-      for _, have in ipairs(node.vswitch.management:stats(name, kind.statistics)) do there[have[NAME]] = true end
-      for i, one in ipairs(run) do
-        if there[one.p[NAME]] then
-          return nil, ("the bridge has a %s %d of somebody else"):format(NAME, one.p[NAME]), "EEXIST", i
-        end
+    return wanted.by_bridge(list, node, function(name, run)
+      local place <const> = taken(name, run, node)
+      if place then
+        return nil, ("the bridge has a %s %d of somebody else"):format(NAME, run[place][NAME]), "EEXIST", place
       end
-      return note(name, run, node, true)
+      local good, message, code = note(name, run, node, true)
+      if not good then return nil, message, code end
+      return send(name, run, node, "add")
     end)
-    if not good then return nil, message, code, index end
-    return put(list, node, "add")
   end
 
-  function M.change(list, node) return put(list, node, "modify") end
+  function M.change(list, node)
+    return wanted.by_bridge(list, node, function(name, run) return send(name, run, node, "modify") end)
+  end
 
   function M.remove(list, node)
     return wanted.by_bridge(list, node, function(name, run)
       local messages <const> = {}
-      for i, one in ipairs(run) do messages[i] = { NAME, { command = "delete", [NAME] = one.p[NAME] } } end
+      for i, p in ipairs(run) do messages[i] = { NAME, { command = "delete", [NAME] = p[NAME] } } end
       local good, message, code = node.vswitch.management:send(name, messages)
       if good then good, message, code = note(name, run, node, false) end
       if not good and code ~= "ENOENT" then return nil, message, code, 1 end

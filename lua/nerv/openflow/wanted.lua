@@ -170,18 +170,17 @@ function M.clear(name, node)
   return #messages == 0 or node.vswitch.management:send(name, messages)
 end
 
---- Calls f(name, run) for the actions on each bridge; run[i] is { p =, at = place in the list }.
+--- Calls f(name, run) for each run of actions on the same bridge; `run` has their properties.
 -- @return true, or nil, message, code, index of the action that failed, from f's place in `run`
 function M.by_bridge(list, node, f)
-  local order <const>, runs <const> = {}, {}
-  for i, action in ipairs(list) do
-    local name <const> = M.bridge(action.need.p, node)
-    if not runs[name] then order[#order + 1], runs[name] = name, {} end
-    table.insert(runs[name], { p = action.need.p, at = i })
-  end
-  for _, name in ipairs(order) do
-    local good, message, code, index = f(name, runs[name])
-    if not good then return nil, message, code, runs[name][index or 1].at end
+  local first = 1
+  while list[first] do
+    local name <const>, run <const> = M.bridge(list[first].need.p, node), {}
+    repeat run[#run + 1] = list[first + #run].need.p
+    until not list[first + #run] or M.bridge(list[first + #run].need.p, node) ~= name
+    local good, message, code, place = f(name, run)
+    if not good then return nil, message, code, first - 1 + (place or 1) end
+    first = first + #run
   end
   return true
 end

@@ -85,7 +85,13 @@ local function response_to(self, id)
   end
 end
 
+-- What has come unasked is for another program with this address, or late: its number may be that of the next request.
+local function forget_answers(self)
+  while self.answers:count() > 0 do self.answers:take(0) end
+end
+
 local function execute(self, kind, body)
+  forget_answers(self)
   local id <const> = self.next_id
   self.next_id = id + 1
   local frame <const> = control.padded(control.DTS .. self.address .. control.TYPE

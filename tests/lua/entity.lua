@@ -53,6 +53,17 @@ tap.eq({ bob:delete "room" }, { nil, "bob: the DTSA refuses: workspace_delete", 
 tap.eq({ alice:modify("room", { public = true, bandwidth = "500kbit", class = "RT" }), domain.workspaces.room.rate }, { true, 500 }, "its owner changes it")
 tap.eq({ alice:expel("room", "bob"), bob:detach "room" }, { true, nil, "bob: the DTSA refuses: workspace_detach", "EACCES" }, "and expels")
 
+-- answers that nobody waits for: another program at the same address asks, with the number that comes next here
+do
+  local other <close> = assert(packet.open { link = "b", netns = space, protocol = control.ETHERTYPE })
+  local before <const> = #seen
+  for id = 0, 9 do
+    other:send(control.DTS .. unhex "020000000002" .. control.TYPE .. etcp.request { type = "workspace_lookup", id = id, body = { workspace_title = "room" } })
+  end
+  tap.ok(tap.eventually(5, function() return #seen == before + 10 and bob.answers:count() == 10 end), "another program is answered")
+  tap.eq({ (bob:lookup "nowhere") }, {}, "which is no answer to what is asked next")
+end
+
 -- lost answers (scenario 11)
 local impatient <const> = assert(entity.register { title = "carol", link = "b", netns = space, timeout = 0.1 })
 local before = #seen

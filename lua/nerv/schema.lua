@@ -16,7 +16,7 @@ local text <const>, integer <const>, boolean <const> = column "string", column "
 local change_ref <const> = optional(ref("Change", "weak"))
 
 return {
-  name = "NERV", version = "1.2.0",
+  name = "NERV", version = "1.3.0",
   tables = {
     -- A machine that runs NERV. `seen` counts up while its agent lives. `address` is where the agent answers other
     -- machines: "ssl:ADDRESS:PORT" or "". `number`, from 1 on, tells it apart where its name does not fit: in an
@@ -56,11 +56,12 @@ return {
     -- A supervised process of a node.
     Service = { isRoot = true, indexes = { { "node", "name" } }, columns = {
       node = text, name = text, owner = text, state = text, pid = integer, restarts = integer } },
-    -- The titles of an ETArch network: see etarch/domain.lua. Only its DTSA reads them; `place` is a switch's port.
-    -- `members` are titles, and numbers that grow from one to the next.
+    -- The titles of an ETArch network: see etarch/domain.lua. Only its DTSA reads them; `place` is a switch's port,
+    -- `answered` says which request was the last that changed anything. `members` are titles, and numbers that grow
+    -- from one to the next.
     Entity = { isRoot = true, indexes = { { "network", "title" } }, columns = {
       network = column { key = ref("Network", "strong") }, title = text, place = text, mac = text, dialect = text,
-      requirements = text, capabilities = text } },
+      requirements = text, capabilities = text, answered = text } },
     Workspace = { isRoot = true, indexes = { { "network", "title" } }, columns = {
       network = column { key = ref("Network", "strong") }, title = text, number = integer, owner = text,
       level = integer, public = boolean, capabilities = text,

@@ -97,6 +97,35 @@ for _, t in ipairs { timed.recent, timed.older } do
 end
 tap.ok(kept <= 2, "old answers are forgotten", kept)
 
+-- what a DTSA has done that died before it answered, its successor answers
+do
+  local home <const>, clock = domains.new {}, 10
+  local function successor() return control.new(home, { title = "x", clock = function() return clock end }) end
+  local function frame_of(id, kind, body) return unhex "445453000000 020000000001 0880" .. etcp.request { type = kind, id = id, body = body } end
+  local enter <const> = frame_of(1, "workspace_create", { workspace_title = "w", entity_title = "e", attach_too = true })
+  local leave <const> = frame_of(2, "workspace_detach", { workspace_title = "w", entity_title = "e" })
+  local first <const> = successor()
+  control.handle(first, "p", frame_of(0, "entity_register", { title = "e" }))
+  control.handle(first, "p", enter)
+  local function outcome(one, place, frame)
+    local answer <const> = control.handle(one, place, frame)
+    return { answer.good, answer.again or false, etcp.read_response(answer.reply:sub(15)) }
+  end
+  local function success(id) return { status = "success", request_id = id, src_title = "x" } end
+  tap.eq(outcome(successor(), "p", enter), { true, true, success(1) }, "the last request is answered by its successor, and not done twice")
+  tap.eq(outcome(successor(), "q", enter)[1], false, "not from another port")
+  local second <const> = successor()
+  tap.eq(outcome(second, "p", leave), { true, false, success(2) }, "another request is done")
+  tap.eq(outcome(second, "p", frame_of(3, "workspace_lookup", { workspace_title = "w" })), { true, false, success(3) }, "one that changes nothing")
+  tap.eq({ outcome(second, "p", enter)[1], outcome(successor(), "p", leave) }, { false, { true, true, success(2) } }, "is not kept")
+  local late <const> = successor()
+  clock = 26
+  tap.eq(outcome(late, "p", leave)[1], false, "after some time a request is a new one")
+  local delete <const> = frame_of(7, "workspace_delete", { title = "w" })
+  tap.eq({ outcome(late, "p", delete)[1], outcome(successor(), "p", delete) }, { true, { true, true, success(7) } },
+    "one that does not say whose it is, is answered again, too")
+end
+
 -- the oldest dialect: no address at all
 local old <const> = control.handle(agent, "b", unhex "445453000000 000000000000 0880 0400 08001000 0600 0a0464616e61")
 tap.eq({ hex(old.reply), domain.entities.dana.dialect }, { padded "445453000000 000000000000 0880 0a00 08001000 1a0464747361", "d2" },

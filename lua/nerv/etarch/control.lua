@@ -2,7 +2,9 @@
 --
 -- A request whose source is zero is of the dialect "d2", and the reply repeats its whole header; any other's source is
 -- the entity's own MAC address, and the reply goes to it (dialects: see domain.lua). A reply that is lost is asked for
--- again with the same bytes, so what was executed last is answered once more and not executed.
+-- again with the same bytes, so what was executed last is answered once more and not executed: also by a DTSA that
+-- takes the place of one that died before it had answered.
+local digest <const> = require "nerv.digest"
 local etcp <const> = require "nerv.etcp"
 local domains <const> = require "nerv.etarch.domain"
 local runtime <const> = require "nerv.runtime"
@@ -20,12 +22,31 @@ local HEADER <const>, ADDRESS <const> = 14, 6
 local NO_ADDRESS <const> = ("\0"):rep(ADDRESS)
 -- Seconds in which the same bytes are the same request; an entity asks again after half a second, twice.
 local REPEAT <const> = 2
+-- Seconds in which those come again whom a former DTSA has not answered.
+local TAKEOVER <const> = 15
 
---- @tparam table domain from domain.new
+-- Who asks: a place and an address.
+local function asker(place, mac) return place .. "\0" .. mac end
+
+-- What was done last for everybody.
+local function done_before(domain)
+  local done = {}
+  for _, entity in pairs(domain.entities) do
+    if (entity.answered or "") ~= "" then
+      local who <const> = asker(entity.place, entity.mac)
+      done[who] = done[who] or {}
+      done[who][entity.answered] = true
+    end
+  end
+  return done
+end
+
+--- @tparam table domain from domain.new; what is in it was done by a former DTSA
 -- @tparam table options title (the DTSA's own), clock (function that returns seconds; task.now)
 function M.new(domain, options)
-  return setmetatable({ domain = domain, title = options.title, clock = options.clock or runtime.now, recent = {},
-    older = {}, turned = -math.huge }, Control)
+  local clock <const> = options.clock or runtime.now
+  return setmetatable({ domain = domain, title = options.title, clock = clock, recent = {}, older = {},
+    turned = -math.huge, began = clock(), done = done_before(domain) }, Control)
 end
 
 -- A MAC address as text.
@@ -56,6 +77,25 @@ function Control:reply(frame, source, request, good)
     src_title = self.title })
 end
 
+local function name_of(frame) return digest.sha256(frame):sub(1, 32) end
+
+-- The answer to what a former DTSA has done and may not have answered, or nil.
+function Control:done_again(from, frame, source, request, now)
+  local done <const> = now - self.began < TAKEOVER and self.done[asker(from.place, from.mac)]
+  if not done or not done[name_of(frame)] then return nil end
+  return { reply = self:reply(frame, source, request, true), sent = true }
+end
+
+function Control:execute(from, frame, request)
+  local changes <const> = #self.domain.changes
+  local good, reason = domains.request(self.domain, from, request)
+  self.done[asker(from.place, from.mac)] = nil
+  if good and #self.domain.changes > changes then
+    domains.keep_answered(self.domain, from, title_of(request.body), name_of(frame))
+  end
+  return good, reason
+end
+
 --- What a DTSA does with a frame to the Domain Title Service.
 -- @tparam string place the port of a switch from which it came
 -- @tparam string frame from its Ethernet header on
@@ -69,11 +109,11 @@ function M.handle(control, place, frame)
   local request, message = etcp.read_request(frame:sub(HEADER + 1))
   if not request then return nil, message end
   local now <const>, body <const> = control.clock(), request.body or {}
-  local key <const> = table.concat({ place, source, title_of(body) }, "\0")
-  local former <const> = control:answered(key, frame, now)
-  if former then return { reply = former.reply, request = request, good = true, again = true, kept = former } end
   local from <const> = { place = place, mac = text_of(source), dialect = source == NO_ADDRESS and "d2" or nil }
-  local good, reason = domains.request(control.domain, from, request)
+  local key <const> = table.concat({ place, source, title_of(body) }, "\0")
+  local former <const> = control:answered(key, frame, now) or control:done_again(from, frame, source, request, now)
+  if former then return { reply = former.reply, request = request, good = true, again = true, kept = former } end
+  local good, reason = control:execute(from, frame, request)
   local kept <const> = { frame = frame, reply = control:reply(frame, source, request, good), time = now }
   control.recent[key] = kept
   return { reply = kept.reply, request = request, good = good == true, reason = reason, kept = kept }

@@ -216,6 +216,19 @@ end
 
 function Domain:unregister(from, body) self:forget_entity(self:caller(from, body.title)) end
 
+--- Keeps which request was the last that was done for somebody: with the entity that it names, or any other that is
+-- where it came from.
+function M.keep_answered(domain, from, title, request)
+  local entity = domain.entities[title]
+  if not entity or not speaks_for(from, entity) then
+    entity = nil
+    for _, one in pairs(domain.at[from.place] or {}) do entity = one.mac == from.mac and one or entity end
+  end
+  if not entity then return end
+  entity.answered = request
+  domain:note("entity", entity.title)
+end
+
 --- The entities of a place have gone with it.
 -- @return their titles, in order
 function M.vacate(domain, place)
@@ -351,7 +364,7 @@ function M.take_changes(domain)
 end
 
 --- Puts back what was stored, into a new domain.
--- @tparam table entities array of {title=, place=, mac=, dialect=, requirements=, capabilities=}
+-- @tparam table entities array of {title=, place=, mac=, dialect=, requirements=, capabilities=, answered=}
 -- @tparam table workspaces array of {title=, number=, owner=, level=, public=, capabilities=, members= title -> number,
 --   allowed= set}
 function M.restore(domain, entities, workspaces)

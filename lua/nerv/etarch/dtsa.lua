@@ -65,9 +65,19 @@ local function send(switch, messages)
   return #messages > 0
 end
 
--- Brings one workspace up to date on a switch; returns whether anything was sent.
-function Dtsa:programme(switch, number, workspace)
-  local new <const> = workspace and programme.workspace(self.domain, workspace, switch)
+-- Where entities are: neither the way to other nodes nor the switch's own port, which has a name instead of a number.
+local function is_entities(port) return math.type(port) == "integer" and port < attachment.CROSSING end
+
+-- What a switch is to do for a workspace, or for one of its ports; nil: nothing.
+function Dtsa:wanted(switch, number)
+  local workspace <const>, port <const> = self.domain.workspaces[self.domain.numbers[number]], number - programme.PORTS
+  if workspace then return programme.workspace(self.domain, workspace, switch) end
+  return switch.names[port] and programme.port(port) or nil
+end
+
+-- Brings one workspace or port up to date on a switch; returns whether anything was sent.
+function Dtsa:programme(switch, number)
+  local new <const> = self:wanted(switch, number)
   local sent <const> = send(switch, programme.messages(switch.installed[number], new))
   switch.installed[number] = new
   return sent
@@ -94,9 +104,10 @@ function Dtsa:join(switch, found)
   local numbers <const> = {}
   for number in pairs(found.workspaces) do numbers[number] = true end
   for number in pairs(self.domain.numbers) do numbers[number] = true end
-  for number in pairs(numbers) do
-    self:programme(switch, number, self.domain.workspaces[self.domain.numbers[number]])
+  for port in pairs(switch.names) do
+    if is_entities(port) then numbers[programme.PORTS + port] = true end
   end
+  for number in pairs(numbers) do self:programme(switch, number) end
   remove_flows(switch, found.flows)
   log("switch %s is here", switch.id)
 end
@@ -123,6 +134,9 @@ function Dtsa:port_changed(switch, port, gone)
   local name <const>, number <const> = port.name, port.port
   switch.ports[name], switch.names[number] = not gone and number or nil, not gone and name or nil
   if number == attachment.CROSSING then switch.trunk = not gone and number or nil end
+  if is_entities(number) and self.switches[switch.id] == switch then
+    self:programme(switch, programme.PORTS + number)
+  end
   for title in pairs(self.domain.workspaces) do self.touched[title] = true end
 end
 
@@ -168,14 +182,13 @@ function Dtsa:note_touched(changes)
   end
 end
 
--- The workspaces that are touched, by number; false for one that is gone and whose number nobody has taken.
+-- The numbers of the workspaces that are touched, also of those that are gone.
 function Dtsa:touched_numbers()
   local numbers <const> = {}
   for title in pairs(self.touched) do
-    local workspace <const>, former <const> = self.domain.workspaces[title], self.former[title]
-    if workspace then numbers[workspace.number] = workspace
-    elseif former and not self.domain.numbers[former] then numbers[former] = false
-    end
+    local workspace <const> = self.domain.workspaces[title]
+    local number <const> = workspace and workspace.number or self.former[title]
+    if number then numbers[number] = true end
   end
   return numbers
 end
@@ -197,7 +210,7 @@ function Dtsa:programme_all()
   local numbers <const> = self:touched_numbers()
   for _, switch in pairs(self.switches) do
     local sent = false
-    for number, workspace in pairs(numbers) do sent = self:programme(switch, number, workspace) or sent end
+    for number in pairs(numbers) do sent = self:programme(switch, number) or sent end
     if sent then waits[#waits + 1] = task.spawn(self.follow, self, switch) end
   end
   self.touched = {}

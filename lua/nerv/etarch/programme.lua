@@ -13,8 +13,9 @@ local etcp <const> = require "nerv.etcp"
 local M = {}
 
 local TYPE <const>, DTS <const> = control.ETHERTYPE, domains.DTS
--- Priorities in the first table: control frames; those that claim to be from the DTS; messages; all else. In the
--- second: members' messages; others.
+-- Priorities in the first table: control frames of a port; of one that is new; those that claim to be from the DTS;
+-- messages; all else. In the second: members' messages; others.
+local PORT <const> = 310
 local CONTROL <const>, FORGED <const>, MESSAGE <const>, OTHER <const> = 300, 290, 100, 0
 local MEMBER <const>, STRANGER <const> = 200, 10
 local FIRST <const>, SECOND <const> = 0, 1
@@ -26,6 +27,12 @@ function M.place(switch, port) return switch .. "/" .. port end
 
 --- The number of a switch and the name of a port that a place is.
 function M.split(place) return place:match("^([^/]*)/(.*)$") end
+
+-- Control frames that a port may send in a second, and at once: who sends more keeps nobody else from being heard.
+local REQUESTS <const>, REQUESTS_BURST <const> = 1000, 2000
+
+--- Numbers of what ports have: this one and the port's. Those of workspaces are smaller.
+M.PORTS = 100000
 
 --- The cookie of the flow that all messages take.
 M.MESSAGES = 1
@@ -57,6 +64,14 @@ end
 
 --- The flow that drops whatever is not ETArch.
 function M.drop_others() return flow(FIRST, OTHER, {}, {}) end
+
+--- What a switch does for the control frames of one of its ports.
+-- @return as workspace() does, with unit= "pktps"
+function M.port(number)
+  local meter <const> = M.PORTS + number
+  local f <const> = flow(FIRST, PORT, { in_port = number, eth_dst = DTS }, { { output = "controller" } }, meter)
+  return { number = meter, rate = REQUESTS, burst = REQUESTS_BURST, unit = "pktps", flows = keyed { f } }
+end
 
 -- Where entities at one port speak several dialects, the port gets what the first of these in the list is.
 local FIRST_SPOKEN <const> = { d2 = 1, d3a = 2, d3 = 3 }
@@ -129,10 +144,11 @@ local function same(a, b)
   return true
 end
 
--- A burst of what the workspace may send in a second passes.
+-- A burst of what a workspace may send in a second passes.
 local function meter(command, spec)
-  return { "meter_mod", { command = command, meter = spec.number, flags = { kbps = true, burst = true },
-    bands = command ~= "delete" and { { drop = spec.rate, burst = spec.rate } } or {} } }
+  local flags <const> = { [spec.unit or "kbps"] = true, burst = true }
+  return { "meter_mod", { command = command, meter = spec.number, flags = flags,
+    bands = command ~= "delete" and { { drop = spec.rate, burst = spec.burst or spec.rate } } or {} } }
 end
 
 local function group(command, spec)

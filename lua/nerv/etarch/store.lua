@@ -30,7 +30,8 @@ end
 
 local function entity_row(entity)
   return { place = entity.place, mac = entity.mac, dialect = entity.dialect,
-    requirements = text_of(entity.requirements), capabilities = text_of(entity.capabilities) }
+    requirements = text_of(entity.requirements), capabilities = text_of(entity.capabilities),
+    answered = entity.answered or "" }
 end
 
 local function workspace_row(workspace)
@@ -46,7 +47,7 @@ function M.load(store)
   for _, row in pairs(store.db.rows.Entity) do
     if row.network == store.network then
       entities[#entities + 1] = { title = row.title, place = row.place, mac = row.mac, dialect = row.dialect,
-        requirements = value_of(row.requirements), capabilities = value_of(row.capabilities) }
+        requirements = value_of(row.requirements), capabilities = value_of(row.capabilities), answered = row.answered }
     end
   end
   for _, row in pairs(store.db.rows.Workspace) do

@@ -24,7 +24,7 @@ local function addresses(ep)
   table.sort(list)
   return list
 end
-local function reach() return tap.eventually(15, function() return h1:run("ping", "-c1", "-W1", h2.address) ~= nil end) end
+local function reach() return h1:ping(h2, 1) ~= nil end
 
 local former <const>, held <const> = ends(), { addresses(h1), addresses(h2) }
 tap.ok(reach(), "ip: they reach each other")
@@ -35,7 +35,7 @@ net:update { archetype = "etarch" }
 tap.eq({ ends(), addresses(h1), addresses(h2) }, { former, {}, {} }, "etarch: with what they had, but no address")
 do
   local alice <close> = expect(entity.register { title = "alice", netns = h1.netns })
-  local bob <close> = expect(entity.register { title = "bob", netns = h2.netns, tries = 20 })
+  local bob <close> = expect(entity.register { title = "bob", netns = h2.netns })
   tap.eq({ alice:create "room", bob:attach "room" }, { true, true }, "etarch: entities in a workspace")
   alice:send("room", "hello\n")
   tap.eq(titles.drain(bob, 1), { "room: hello\n" }, "etarch: and a message")

@@ -17,7 +17,7 @@ local PATIENCE <const> = 60
 local empty <const> = require("support.system").inventory()
 local bed <const> = testbed.create { nodes = 2 }
 local NAMES <const>, ROOMS <const> = { "alice", "bob", "carol", "dave" }, { "one", "two", "three" }
-local field <const> = titles.network { name = "uf", entities = { alice = "pm1", bob = "pm1", carol = "pm2", dave = "pm2" } }
+local field <const> = titles.network { name = "uf", entities = { alice = "pm1", bob = "pm1", carol = "pm2", dave = "pm2", nina = "pm2" } }
 for _, name in ipairs(NAMES) do expect(field:register(name)) end
 for i, room in ipairs(ROOMS) do expect(field.entities[NAMES[i]]:create(room, { attach = false })) end
 
@@ -142,10 +142,25 @@ local function tell_log()
   for line in text:sub(-3000):gmatch "[^\n]+" do tap.note(line) end
 end
 
+-- Somebody new in each round, at nina's, and then somebody else who wants the same title.
+local function newcomer(round)
+  return spawn(function()
+    task.sleep(math.random() * 0.3)
+    return (entity.register { title = "new" .. round, netns = field:space "nina" })
+  end)
+end
+local function is_taken(title)
+  local other <const>, _, code = entity.register { title = title, netns = field:space "bob", tries = 20 }
+  if other then other:unregister() end
+  return code == "EACCES", code
+end
+
 for round = 1, ROUNDS do
   local killer <const>, refused = spawn(kill_some), nil
+  local joining <const> = newcomer(round)
   for _ = 1, 12 do refused = step() or refused end
   local title <const> = ("round %d, %s"):format(round, killer:wait())
+  local joined <const> = joining:wait()
   tap.ok(not refused, title .. ": nothing is refused that may be", refused)
   local began <const>, why = runtime.now(), nil
   local back <const> = tap.eventually(PATIENCE, function()
@@ -154,6 +169,11 @@ for round = 1, ROUNDS do
     return good
   end)
   tap.ok(back, title .. ": entities are answered without registering again", why)
+  if joined and back then
+    local taken, code = is_taken(joined.title)
+    tap.ok(taken, title .. ": whose registration was answered has the title", code)
+    joined:unregister()
+  end
   local heard
   local agrees <const> = tap.eventually(PATIENCE, function()
     heard = do_hear()

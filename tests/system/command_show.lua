@@ -6,7 +6,7 @@ local tb <const> = testbed.create { nodes = 2 }
 local blue <const> = network.create { name = "blue", archetype = "ip", subnet = "10.1.0.0/24", home = "pm1", mtu = 1400 }
 blue:endpoint { { name = "h1", node = "pm1" }, { name = "h2", node = "pm2" } }
 local red <const> = network.create { name = "red", archetype = "bridge" }
-red:endpoint { { name = "b1" }, { name = "h2" } }
+red:endpoint { { name = "b1", rate = "10mbit" }, { name = "h2" } }
 
 local function run(line) return system.nervsh { "-c", line } end
 
@@ -49,6 +49,7 @@ tap.eq(#records "ep", 4, "all endpoints")
 tap.eq(#records "ep red", 2, "those of a network")
 local h1 <const> = records "ep show h1"
 tap.eq({ #h1, h1[1].name, h1[1].node, h1[1].mac, h1[1].netns }, { 1, "blue:h1", "pm1", blue:get("h1").mac, blue:get("h1").netns }, "ep show")
+good("ep show b1", "\n  options .*rate=10000000\n")
 good("ep show red:h2", "^endpoint red:h2\n  kind +netns\n  node .*\n  eth0 .*state=up")
 bad("ep show h2", "endpoint 'h2' is in networks blue and red: name it NETWORK:h2")
 bad("ep show", "ep: show which endpoint%?")

@@ -102,6 +102,7 @@ function M.network(net)
 end
 
 local function plain(value)
+  if math.type(value) == "float" then value = math.tointeger(value) or value end   -- a rate
   if type(value) ~= "table" then return tostring(value) end
   local parts = {}
   for i, part in ipairs(value) do parts[i] = plain(part) end

@@ -1,5 +1,5 @@
 -- ETArch networks under stress: what is malformed, who speaks an old dialect, limits, equal titles in two networks, ports
--- that go, and every process of a network killed.
+-- that go, every process of a network killed, and a home that moves.
 -- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local crash <const> = require "support.crash"
@@ -122,6 +122,14 @@ for _, victim in ipairs { { "pm1", "uf+sdn.controller" }, { "pm2", "uf+sdn.relay
   end), "and requests are answered", asked)
 end
 tap.eq({ (alice:create "room"), (bob:delete "room"), alice:create "new", carol:attach "new" }, { [3] = true, [4] = true }, "titles and owners are what they were")
+
+-- The DTSA moves with the home, and knows what the other one has answered.
+expect(alice:create "moved")
+field.net:update { home = "pm2" }
+works "the home moves"
+tap.ok(tap.eventually(20, function() return carol:lookup "moved" end), "requests are answered there")
+tap.eq({ (alice:create "moved"), carol:attach "moved" }, { [2] = true }, "with what was there")
+tap.ok(pid("pm2", "uf+sdn.controller") and not pid("pm1", "uf+sdn.controller"), "by a DTSA on the new home, and no other")
 
 -- A port that goes takes its entity with it.
 alice:detach "new"                   -- carol's now

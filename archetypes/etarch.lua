@@ -18,7 +18,7 @@ return archetype {
       doc = "what entities get that do not say which dialect they speak: d3: messages as they were sent; d3a: with " ..
         "the workspace's label as source, and everybody as destination" },
     absence = { type = "duration", default = 30,
-      doc = "how long entities keep their titles when their port, or its switch, is gone" },
+      doc = "how long entities keep their titles when their port, its link or its switch is gone" },
     control = { type = "cidr4", default = "192.168.255.0/24",
       doc = "addresses between the DTSA and the switches, which nobody else sees" },
     mtu = { type = "mtu", default = 1500, doc = "largest payload of a frame, in bytes" },

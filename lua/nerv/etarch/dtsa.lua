@@ -30,12 +30,17 @@ local function log(fmt, ...) io.stderr:write(fmt:format(...), "\n") end
 
 -- -- switches --
 
+-- Notes a port that is there, or has gone. One whose interface has been taken away stays, but without a link.
+local function note_port(switch, port, gone)
+  local name <const>, number <const> = port.name, port.port
+  switch.ports[name], switch.names[number] = not gone and number or nil, not gone and name or nil
+  switch.live[name] = not gone and not (port.state and port.state.link_down) or nil
+  if number == attachment.CROSSING then switch.trunk = not gone and number or nil end
+end
+
 local function new_switch(dp)
-  local switch <const> = { id = dp.id, dp = dp, ports = {}, names = {}, installed = {} }
-  for number, port in pairs(dp.ports) do
-    switch.ports[port.name], switch.names[number] = number, port.name
-    if number == attachment.CROSSING then switch.trunk = number end
-  end
+  local switch <const> = { id = dp.id, dp = dp, ports = {}, names = {}, live = {}, installed = {} }
+  for _, port in pairs(dp.ports) do note_port(switch, port) end
   return switch
 end
 
@@ -131,9 +136,8 @@ end
 -- -- rounds --
 
 function Dtsa:port_changed(switch, port, gone)
-  local name <const>, number <const> = port.name, port.port
-  switch.ports[name], switch.names[number] = not gone and number or nil, not gone and name or nil
-  if number == attachment.CROSSING then switch.trunk = not gone and number or nil end
+  local number <const> = port.port
+  note_port(switch, port, gone)
   if is_entities(number) and self.switches[switch.id] == switch then
     self:programme(switch, programme.PORTS + number)
   end
@@ -251,10 +255,10 @@ end
 function Dtsa:is_there(place)
   local id, name = programme.split(place)
   local switch <const> = self.switches[id]
-  return switch and switch.ports[name] ~= nil
+  return switch and switch.live[name]
 end
 
--- Entities whose port, or whose switch, stays away go with it.
+-- Entities whose port or its link, or whose switch, stays away go with it.
 function Dtsa:age()
   local now <const>, gone <const> = runtime.now(), {}
   for place in pairs(self.domain.at) do

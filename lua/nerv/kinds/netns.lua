@@ -22,9 +22,13 @@ return {
   fact = function(p, _, node) return path(p, node) end,
 
   create = function(p, node)
+    local where = path(p, node)
     -- Before any link of it goes up; "all" sets "default" too.
-    return { { "netns.add", { path = path(p, node), lo_up = p.loopback } },
-      { "sysctl.set", { netns = path(p, node), name = IPV6_OFF, value = "1" } } }
+    local list = { { "netns.add", { path = where, lo_up = p.loopback } },
+      { "sysctl.set", { netns = where, name = IPV6_OFF, value = "1" } } }
+    -- What a namespace leaves that somebody has unmounted.
+    if file.stat(where) and not netns.exists(where) then table.insert(list, 1, { "netns.delete", { path = where } }) end
+    return list
   end,
   change = function(old, new, node)
     if old.loopback == new.loopback and (new.ipv6 or not old.drifted) then return {} end

@@ -51,7 +51,8 @@ local FLOOD <const> = [[
     local request = etcp.request { type = "entity_register", id = i, body = { title = ("mallory %d"):format(i) } }
     frames[i] = "DTS\0\0\0" .. mac .. "\8\x80" .. ({ [0] = table.concat(bytes), request, request:sub(1, -3) })[i % 3]
   end
-  print "now"
+  io.stdout:write "now\n"
+  io.stdout:flush()
   while true do
     for _, frame in ipairs(frames) do socket:send(frame) end
     sleep(0)

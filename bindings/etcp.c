@@ -47,7 +47,8 @@ static const struct etcp_message dtsa_message = { "dtsa_message",
 const struct etcp_message etcp_request = { "request",
 	FIELDS(NAME("type", 1, etcp_types, .required = true), UNSIGNED("id", 2), STRING("dst_title", 3)) };
 const struct etcp_message etcp_response = { "response",
-	FIELDS(NAME("status", 1, statuses, .required = true), UNSIGNED("request_id", 2), STRING("src_title", 3)) };
+	FIELDS(NAME("status", 1, statuses, .required = true), UNSIGNED("request_id", 2), STRING("src_title", 3),
+	       STRING("reason", 15)) };
 
 static const struct etcp_message *const bodies[] = { &entity_register, &only_title, &workspace_create, &membership,
 	&membership, &only_title, &workspace_modify, &workspace_lookup, &workspace_advertise, &dtsa_register,

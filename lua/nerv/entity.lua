@@ -102,7 +102,7 @@ local function execute(self, kind, body)
     if not good then return nil, message, code end
     local response = response_to(self, id)
     if response and response.status == "success" then return true end
-    if response then return nil, ("%s: the DTSA refuses: %s"):format(self.title, kind), "EACCES" end
+    if response then return nil, ("%s: the DTSA refuses: %s"):format(self.title, response.reason or kind), "EACCES" end
   end
   if self.answers.closed then return nil, self.title .. " is closed", "closed" end
   return nil, ("%s: no DTSA answers on %s"):format(self.title, self.link), "timeout"

@@ -46,12 +46,12 @@ tap.eq(hex(seen[2].frame), padded "445453000000 020000000001 0880 0400 08021001 
 local bob <const> = assert(entity.register { title = "bob", link = "b", netns = space })
 tap.eq({ bob:attach "room", bob:lookup "room" }, { true, true }, "another one enters, and finds it")
 tap.eq(domain.workspaces.room.members.bob ~= nil, true, "it is a member")
-tap.eq({ bob:attach "room" }, { nil, "bob: the DTSA refuses: workspace_attach", "EACCES" }, "a refusal")
-tap.eq({ entity.register { title = "alice", link = "b", netns = space } }, { nil, "alice: the DTSA refuses: entity_register", "EACCES" },
+tap.eq({ bob:attach "room" }, { nil, "bob: the DTSA refuses: 'bob' is attached to 'room'", "EACCES" }, "a refusal")
+tap.eq({ entity.register { title = "alice", link = "b", netns = space } }, { nil, "alice: the DTSA refuses: the title 'alice' is taken", "EACCES" },
   "a title that is taken")
-tap.eq({ bob:delete "room" }, { nil, "bob: the DTSA refuses: workspace_delete", "EACCES" }, "what is another's")
+tap.eq({ bob:delete "room" }, { nil, "bob: the DTSA refuses: who asks does not own 'room'", "EACCES" }, "what is another's")
 tap.eq({ alice:modify("room", { public = true, bandwidth = "500kbit", class = "RT" }), domain.workspaces.room.rate }, { true, 500 }, "its owner changes it")
-tap.eq({ alice:expel("room", "bob"), bob:detach "room" }, { true, nil, "bob: the DTSA refuses: workspace_detach", "EACCES" }, "and expels")
+tap.eq({ alice:expel("room", "bob"), bob:detach "room" }, { true, nil, "bob: the DTSA refuses: 'bob' is not attached to 'room'", "EACCES" }, "and expels")
 
 -- answers that nobody waits for: another program at the same address asks, with the number that comes next here
 do
@@ -145,7 +145,13 @@ end
 before = #seen
 socket:send(unhex(padded "445453000000 020000000001 0880 0400 08631005 0000"))
 tap.ok(tap.eventually(2, function() return #seen > before end), "a type that nobody knows is answered")
-tap.eq(etcp.read_response(seen[#seen].reply:sub(15)), { status = "failure", request_id = 5, src_title = "dtsa" }, "by a failure")
+tap.eq(etcp.read_response(seen[#seen].reply:sub(15)), { status = "failure", request_id = 5, src_title = "dtsa",
+  reason = "requests of type 99 are not answered here" }, "by a failure")
+do
+  local long <const> = control.handle(agent, "a", unhex "445453000000 020000000001 0880" .. etcp.request { type = "workspace_lookup", id = 6,
+    body = { workspace_title = ("x"):rep(1400) } })
+  tap.eq(#etcp.read_response(long.reply:sub(15)).reason, 400, "the reason is cut to what a frame takes")
+end
 for _, size in ipairs { 0, 46 - 17, 1500 - 17 } do
   local reply = control.handle(agent, "a", unhex "445453000000 020000000001 0880 0400 08001009 0700 0a05616c696365" .. ("\0"):rep(size))
   tap.ok(reply and reply.good, ("a request and %d bytes of padding"):format(size))

@@ -23,7 +23,7 @@ local usage <const> = process.run { argv = { process.exe(), "scripts/etarch-chat
 tap.eq({ usage.exit, usage.stderr }, { 2, "usage: etarch-chat.lua TITLE WORKSPACE [INTERFACE]\n" }, "without a title it says how")
 do
   local carol <close> = expect(entity.register { title = "carol", netns = net:get("e1").netns })
-  tap.eq({ carol:lookup "room" }, { nil, "carol: the DTSA refuses: workspace_lookup", "EACCES" }, "and the room is gone")
+  tap.eq({ carol:lookup "room" }, { nil, "carol: the DTSA refuses: there is no workspace 'room'", "EACCES" }, "and the room is gone")
 end
 net:delete()
 tap.done()

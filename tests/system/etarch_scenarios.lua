@@ -39,7 +39,7 @@ end
 for name in pairs(field.node_of) do tap.ok(field:register(name), name .. " registers") end
 local alice <const>, bob <const>, carol <const>, dave <const>, eve <const> = field.entities.alice, field.entities.bob, field.entities.carol,
   field.entities.dave, field.entities.eve
-tap.eq({ field:register("bob", "alice") }, { nil, "alice: the DTSA refuses: entity_register" }, "a title that is taken")
+tap.eq({ field:register("bob", "alice") }, { nil, "alice: the DTSA refuses: the title 'alice' is taken" }, "a title that is taken")
 
 -- 3. Workspaces
 tap.eq({ alice:create "room", (alice:create "room") }, { true }, "alice creates a room, once")
@@ -128,7 +128,7 @@ local function speaks(where, mac)
   return switch:ofctl("dump-flows", of):find("dl_src=" .. mac, 1, true) ~= nil
 end
 tap.ok(speaks("pm2", eve.mac), "somebody who is attached has a flow")
-tap.eq({ eve:unregister(), carol:lookup "hall", carol:delete "hall" }, { true, true, nil, "carol: the DTSA refuses: workspace_delete", "EACCES" },
+tap.eq({ eve:unregister(), carol:lookup "hall", carol:delete "hall" }, { true, true, nil, "carol: the DTSA refuses: who asks does not own 'hall'", "EACCES" },
   "an owner goes: another member has it")
 tap.eq({ speaks("pm1", eve.mac), speaks("pm2", eve.mac) }, { false, false }, "and no flow of hers is left anywhere")
 tap.eq({ carol:detach "hall", bob:detach "hall", bob:delete "hall" }, { true, true, true }, "and may delete it")

@@ -22,6 +22,8 @@ local HEADER <const>, ADDRESS <const> = 14, 6
 local NO_ADDRESS <const> = ("\0"):rep(ADDRESS)
 -- Seconds in which the same bytes are the same request; an entity asks again after half a second, twice.
 local REPEAT <const> = 2
+-- Bytes of the reason of a refusal, which may name a title: an answer is one frame.
+local REASON_MOST <const> = 400
 -- Seconds in which those come again whom a former DTSA has not answered.
 local TAKEOVER <const> = 15
 
@@ -71,10 +73,10 @@ end
 -- Whose request it is, as far as it says.
 local function title_of(body) return body.entity_title or body.title or "" end
 
-function Control:reply(frame, source, request, good)
+function Control:reply(frame, source, request, good, reason)
   local header <const> = source == NO_ADDRESS and frame:sub(1, HEADER) or source .. M.DTS .. M.TYPE
   return M.padded(header .. etcp.response { status = good and "success" or "failure", request_id = request.id,
-    src_title = self.title })
+    src_title = self.title, reason = reason and reason:sub(1, REASON_MOST) })
 end
 
 local function name_of(frame) return digest.sha256(frame):sub(1, 32) end
@@ -114,7 +116,7 @@ function M.handle(control, place, frame)
   local former <const> = control:answered(key, frame, now) or control:done_again(from, frame, source, request, now)
   if former then return { reply = former.reply, request = request, good = true, again = true, kept = former } end
   local good, reason = control:execute(from, frame, request)
-  local kept <const> = { frame = frame, reply = control:reply(frame, source, request, good), time = now }
+  local kept <const> = { frame = frame, reply = control:reply(frame, source, request, good, reason), time = now }
   control.recent[key] = kept
   return { reply = kept.reply, request = request, good = good == true, reason = reason, kept = kept }
 end

@@ -23,6 +23,8 @@ Dtsa.__index = Dtsa
 local LOOK <const> = 1
 -- Seconds in which a switch that comes must answer.
 local ANSWER <const> = 5
+-- Requests that are told to be wrong from one look to the next.
+local COMPLAINTS_MOST <const> = 20
 -- Frames that may wait: then switches are held back, and drop what comes beyond; seconds between two looks for room.
 local WAITING_MOST <const>, HELD_BACK <const> = 4096, 0.006
 
@@ -151,6 +153,12 @@ local function changes_workspaces(changes, first)
   return false
 end
 
+-- What is wrong with requests, as long as it is not too much.
+function Dtsa:complain(fmt, ...)
+  self.complaints = self.complaints + 1
+  if self.complaints <= COMPLAINTS_MOST then log(fmt, ...) end
+end
+
 -- What nobody enforces is told.
 local function log_class(request)
   local class <const> = domains.class_of(request.body.capabilities)
@@ -163,9 +171,9 @@ function Dtsa:answer(round, item)
   if not name or self.switches[item.switch.id] ~= item.switch then return end
   local first <const> = #self.domain.changes + 1
   local answer <const>, why = control.handle(self.control, programme.place(item.switch.id, name), item.frame)
-  if not answer then return log("switch %s, port %s: %s", item.switch.id, name, why) end
+  if not answer then return self:complain("switch %s, port %s: %s", item.switch.id, name, why) end
   if answer.again and not answer.kept.sent then return end
-  if not answer.good then log("%s: %s", answer.request.type, answer.reason)
+  if not answer.good then self:complain("%s: %s", answer.request.type, answer.reason)
   elseif answer.request.body.workspace_title then log_class(answer.request)
   end
   local list <const> = changes_workspaces(self.domain.changes, first) and round.later or round.now
@@ -261,6 +269,9 @@ end
 -- Entities whose port or its link, or whose switch, stays away go with it.
 function Dtsa:age()
   local now <const>, gone <const> = runtime.now(), {}
+  local untold <const> = self.complaints - COMPLAINTS_MOST
+  if untold > 0 then log("%d more requests were wrong", untold) end
+  self.complaints = 0
   for place in pairs(self.domain.at) do
     self.missing[place] = not self:is_there(place) and (self.missing[place] or now) or nil
     if now - (self.missing[place] or now) >= self.absence then gone[#gone + 1] = place end
@@ -282,7 +293,7 @@ function M.run(options)
   local domain <const> = domains.new(options)
   domains.restore(domain, store.load(kept))
   local self <const> = setmetatable({ domain = domain, store = kept, switches = {}, missing = {}, touched = {},
-    absence = options.absence, look_port = options.look_port, inbox = mailbox.new(),
+    complaints = 0, absence = options.absence, look_port = options.look_port, inbox = mailbox.new(),
     control = control.new(domain, { title = options.title }) }, Dtsa)
   self:remember_numbers()
   assert(openflow.listen { path = options.path, address = options.address, port = options.port,

@@ -43,7 +43,9 @@ local MODIFY <const> = { admit = { type = "string", doc = "title of an entity th
 
 local methods <const> = {}
 local Entity <const> = { __name = "entity", __index = methods }
-function Entity.__tostring(self) return ("entity %s on %s"):format(self.title, self.link) end
+function Entity.__tostring(self)
+  return ("entity %s on %s%s"):format(self.title, self.link, self.answers.closed and " (closed)" or "")
+end
 
 local function address_bytes(text)
   return (text:gsub("(%x%x):?", function(digits) return string.char(tonumber(digits, 16)) end))

@@ -178,7 +178,7 @@ tap.eq({ select(3, entity.register { title = "late", link = "b", netns = space, 
 tap.ok(runtime.now() - began < 2, "and it does not wait for ever")
 tap.eq({ alice:receive(0.01) }, { nil, "timeout" }, "no message")
 alice:close()
-tap.eq({ alice:receive() }, { nil, "closed" }, "a closed one")
+tap.eq({ tostring(alice), alice:receive() }, { "entity alice on a (closed)", nil, "closed" }, "a closed one")
 tap.eq({ select(3, alice:attach "room") }, { "closed" }, "asks no more")
 kernel.forget(space)
 tap.done()

@@ -78,10 +78,11 @@ end
 local function control_plane(need, net, switch)
   local control = need.network { archetype = "ip", name = "control", port = "control", subnet = net.control }
   local services, nic, address = {}, station(need, net, control)
+  local argv <const> = command(net, address)
+  local user <const> = net.controller ~= "built-in" and net.controller_user or nil   -- its files may be root's alone
   if net.node == net.home then
-    local ours <const> = net.controller == "built-in"   -- its files may be root's alone
-    services[1] = need.service { name = "controller", netns = nic.netns, argv = command(net, address),
-      user = not ours and net.controller_user or nil, capabilities = {}, after = { nic.link } }
+    services[1] = need.service { name = "controller", netns = nic.netns, argv = argv, user = user, capabilities = {},
+      after = { nic.link } }
   end
   local socket <const> = ("${ovs}/%s.relay"):format((net.path:gsub("/", "+")))
   local code <const> = ("require 'nerv.relay' (%q, %q, %d, %s)"):format(socket, address, net.controller_port,
@@ -89,7 +90,7 @@ local function control_plane(need, net, switch)
   services[#services + 1] = need.service { name = "relay", netns = nic.netns, capabilities = {}, ready = socket,
     after = { switch, nic.link }, argv = { "${exe}", "-e", code } }
   return { targets = { "unix:" .. socket }, address = ("%s:%d"):format(address, net.controller_port),
-    services = services, join = net.join }
+    services = services, join = net.join, run = table.concat(argv, " ") .. " " .. (user or "") }
 end
 
 -- Both families alike: the range and the endpoint's address.

@@ -131,6 +131,15 @@ tap.ok(tap.eventually(20, function() return carol:lookup "moved" end), "requests
 tap.eq({ (alice:create "moved"), carol:attach "moved" }, { [2] = true }, "with what was there")
 tap.ok(pid("pm2", "uf+sdn.controller") and not pid("pm1", "uf+sdn.controller"), "by a DTSA on the new home, and no other")
 
+-- An option that starts the DTSA anew: it answers when the call returns.
+for round = 1, 3 do
+  field.net:update { absence = 10 + round }
+  for name, node_name in pairs { bob = "pm1", carol = "pm2" } do
+    local asks <const>, message = entity.register { title = name .. round, netns = field:space(name), timeout = 0.3 }
+    tap.ok(asks and asks:close() == nil, ("a DTSA with other options answers on %s at once"):format(node_name), message)
+  end
+end
+
 -- A port that goes takes its entity with it.
 alice:detach "new"                   -- carol's now
 field.net:get("carol"):delete()

@@ -49,7 +49,7 @@ function M.new(node)
   local system = context.options.ovs == "system"
   local own = node.run_dir .. "/ovs"
   return setmetatable({ node = node, system = system, dir = system and SYSTEM_DIR or own,
-    sockets = system and SYSTEM_DIR .. "/nerv-" .. node.instance or own }, Vswitch)
+    sockets = system and SYSTEM_DIR .. "/nerv-" .. node.instance or own, renewed = {} }, Vswitch)
 end
 
 --- The row of the whole switch, once there is a connection.

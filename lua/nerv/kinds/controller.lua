@@ -2,6 +2,7 @@
 -- have told a bridge goes with them, so that nothing of one is left for the next.
 local bridge_kind <const> = require "nerv.kinds.ovs_bridge"
 local cidr <const> = require "nerv.cidr"
+local digest <const> = require "nerv.digest"
 local needs <const> = require "nerv.needs"
 local ovsdb <const> = require "nerv.ovsdb"
 local protocol <const> = require "nerv.protocol"
@@ -21,6 +22,8 @@ M.properties = {
     doc = "seconds of silence, 5 at least, before a controller is asked if it lives; after as many it has failed" },
   program = { default = "",
     doc = "who they are: when that or their place changes, the bridge forgets what it was told" },
+  run = { default = "",
+    doc = "what they run as: with another one they are other processes, which the bridge must join within `join`" },
   address = { doc = "what the controllers are called where people read of them; by default as in targets" },
   services = { doc = "services that carry or are the controller: what they say is told when it does not answer",
     default = {} },
@@ -68,12 +71,15 @@ end
 
 local function where(p, node) return { { "name", "==", bridge_kind.ifname(p.bridge.p, node) } } end
 
-local PROGRAM <const> = "nerv-program"
+-- Their names in a row's external ids.
+local PROGRAM <const>, RUN <const> = "nerv-program", "nerv-run"
+
+local function run_id(p) return digest.sha256(p.run):sub(1, 16) end
 
 -- The row of one at a target.
 local function controller_row(p, target)
   return { target = target, max_backoff = BACKOFF, inactivity_probe = math.tointeger(p.probe * 1000 // 1),
-    connection_mode = "out-of-band", external_ids = { [PROGRAM] = p.program } }
+    connection_mode = "out-of-band", external_ids = { [PROGRAM] = p.program, [RUN] = run_id(p) } }
 end
 
 -- Open vSwitch itself forgets the flows of a bridge, all of them, when its first controller comes or its last one goes.
@@ -123,7 +129,9 @@ local function is_another(p, old) return p.program ~= old.program or not needs.e
 function M.change(list, node)
   local others = {}
   for _, action in ipairs(list) do
-    if is_another(action.need.p, action.old.p) then others[#others + 1] = action end
+    local p, old = action.need.p, action.old.p
+    if is_another(p, old) then others[#others + 1] = action end
+    if p.run ~= old.run then node.vswitch.renewed[M.key(p)] = runtime.now() end
   end
   local good, message, code = dismiss(others, node, "secure")
   if not good then return nil, message, code, 1 end
@@ -140,17 +148,18 @@ end
 function M.read(p, _, node)
   local bridge = node.vswitch:find("Bridge", bridge_kind.ifname(p.bridge.p, node))
   if not bridge or #bridge.controller == 0 and not bridge.fail_mode then return nil end
-  local found, probe, program = {}, p.probe, p.program
+  local found, probe, program, run = {}, p.probe, p.program, p.run
   for i, uuid in ipairs(bridge.controller) do
     local row = node.vswitch:rows "Controller"[uuid]
     found[i] = row.target
     if row.external_ids[PROGRAM] ~= p.program then program = row.external_ids[PROGRAM] or "" end
+    if row.external_ids[RUN] ~= run_id(p) then run = row.external_ids[RUN] or "" end
     if row.inactivity_probe ~= math.tointeger(p.probe * 1000 // 1) then probe = row.inactivity_probe end
   end
   table.sort(found)
   local same = table.concat(found, " ") == table.concat(targets(p, node), " ")
   return { bridge = p.bridge, targets = same and p.targets or found, fail_mode = bridge.fail_mode, probe = probe,
-    program = program, address = p.address, services = p.services, join = p.join, after = p.after }
+    program = program, run = run, address = p.address, services = p.services, join = p.join, after = p.after }
 end
 
 -- One that is there, and how it was lost before, if that was lately.
@@ -184,25 +193,41 @@ function M.state(p, node)
   return false, complaint(p, node, rows)
 end
 
---- What is there only when a controller has answered: a bridge that joins one, or another one.
+--- What is there only when a controller has answered: a bridge that joins one, or another one, or its next process.
 function M.uncertain(action)
-  return action.need.p.join > 0 and (not action.old or is_another(action.need.p, action.old.p))
+  local p, old = action.need.p, action.old and action.old.p
+  return p.join > 0 and (not old or is_another(p, old) or p.run ~= old.run)
+end
+
+-- Whether what the bridge has joined may be the former process: the daemon tells whole seconds since it did.
+local function is_former(p, node)
+  local renewed = node.vswitch.renewed[M.key(p)]
+  local bridge = renewed and node.vswitch:find("Bridge", bridge_kind.ifname(p.bridge.p, node))
+  for _, uuid in ipairs(bridge and bridge.controller or {}) do
+    local row = node.vswitch:rows "Controller"[uuid]
+    local since = row and row.is_connected and tonumber(row.status.sec_since_connect)
+    if since and since < runtime.now() - renewed then return false end
+  end
+  return renewed ~= nil
 end
 
 --- Waits until the bridge has joined a controller. The system's daemon is believed: it says how it is when it likes.
+-- So is one that has joined the next process before this node heard of it.
 -- @return true, or nil, message, code
 function M.confirm(p, node)
   local limit, pause = runtime.now() + p.join, LOOK_FIRST
   while not node.vswitch.system do
     node.vswitch:refresh(SAYING)
     local good, text = M.state(p, node)
-    if good then break end
-    if runtime.now() > limit then
+    local over = runtime.now() > limit
+    if good and (over or not is_former(p, node)) then break end
+    if over then
       return nil, ("no controller has answered the switch for %g s: %s"):format(p.join, text), "timeout"
     end
     task.sleep(pause + node.vswitch:interfaces() * LOOK_EACH)
     pause = math.min(2 * pause, LOOK_MOST)
   end
+  node.vswitch.renewed[M.key(p)] = nil
   return true
 end
 

@@ -27,8 +27,8 @@ return archetype {
   on_network = function(need, net)
     local name <const> = net.path:match "^[^/]+"
     local program <const> = "require('nerv.etarch.dtsa').run { network = %q, title = %q, db = '${db}', " ..
-      "policy = %q, rate = %s, dialect = %q, absence = %s, address = '${address}', port = tonumber '${port}', " ..
-      "look_port = %d }"
+      "node = '${node}', policy = %q, rate = %s, dialect = %q, absence = %s, address = '${address}', " ..
+      "port = tonumber '${port}', look_port = %d }"
     local sdn = need.network { archetype = "sdn", name = "sdn", ports = { control = "control", data = "data" },
       control = net.control, mtu = net.mtu, fail_mode = "secure", controller_user = "root", probe = 1,
       controller_name = "DTSA", look_port = LOOK_PORT, controller = { "${exe}", "-e", program:format(name, name,

@@ -136,8 +136,8 @@ end
 -- Registrations: a DTSA of its own, which stores for the same network.
 local socket <const> = node.get("pm1").run_dir .. "/bench-dtsa"
 local dtsa <const> = expect(process.spawn { argv = { process.exe(), "-e",
-  ("require('nerv.etarch.dtsa').run { network = 'uf', title = 'bench', db = %q, absence = 3600, path = %q }"):format(
-    lab.connection().hello.db, socket) }, pdeathsig = "TERM", stderr = "null" })
+  ("require('nerv.etarch.dtsa').run { network = 'uf', title = 'bench', db = %q, node = 'pm1', absence = 3600, path = %q }")
+    :format(lab.connection().hello.db, socket) }, pdeathsig = "TERM", stderr = "null" })
 measure.wait_until("the DTSA", function() return file.stat(socket) end)
 local rates = {}
 for i = 1, measure.rounds(5, 1) do

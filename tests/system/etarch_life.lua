@@ -3,6 +3,7 @@
 -- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local crash <const> = require "support.crash"
+local store <const> = require "nerv.etarch.store"
 local titles <const> = require "support.titles"
 
 local empty <const> = require("support.system").inventory()
@@ -129,6 +130,14 @@ field.net:update { home = "pm2" }
 works "the home moves"
 tap.ok(tap.eventually(20, function() return carol:lookup "moved" end), "requests are answered there")
 tap.eq({ (alice:create "moved"), carol:attach "moved" }, { [2] = true }, "with what was there")
+do
+  local change <const>, nobody <const> = { { kind = "entity", title = "nobody" } }, { entities = {} }
+  local function writes(node_name)
+    return store.write(expect(store.open(lab.state().remote, "uf", node_name)), nobody, change)
+  end
+  tap.eq({ writes "pm2" }, { true }, "the DTSA on the home writes titles")
+  tap.eq({ select(2, writes "pm1") }, { "node pm1 is not the network's home any more", "timed out" }, "one elsewhere does not")
+end
 tap.ok(pid("pm2", "uf+sdn.controller") and not pid("pm1", "uf+sdn.controller"), "by a DTSA on the new home, and no other")
 
 -- An option that starts the DTSA anew: it answers when the call returns.

@@ -32,7 +32,7 @@ function M.new(agent, log)
     function(name) agent:make_again(name) end)
   --- What follows when the engine has applied actions.
   function node.applied() node.vswitch.management:refresh_told() end
-  local words = { exe = paths.exe(), libexec = paths.libexec(), p4 = paths.p4(),
+  local words = { node = agent.name, exe = paths.exe(), libexec = paths.libexec(), p4 = paths.p4(),
     run = inst.run_dir, state = inst.state_dir, ovs = node.vswitch.sockets,
     scripts = context.data_dir .. "/scripts" }
   function node.substitute(text)

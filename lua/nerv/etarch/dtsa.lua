@@ -284,11 +284,11 @@ function Dtsa:age()
 end
 
 --- Runs until the database or the socket fails.
--- @tparam table options network (its name), db (remote of the database), path or address and port (where switches
---   connect), policy, rate (kbit/s), dialect (of who does not say), absence (seconds for which entities outlive their
---   port), look_port (where relays tell that their switch has looked its cache through)
+-- @tparam table options network (its name), db (remote of the database), node (its own), path or address and port
+--   (where switches connect), policy, rate (kbit/s), dialect (of who does not say), absence (seconds for which entities
+--   outlive their port), look_port (where relays tell that their switch has looked its cache through)
 function M.run(options)
-  local kept, message = store.open(options.db, options.network)
+  local kept, message = store.open(options.db, options.network, options.node)
   if not kept then error(message, 0) end
   local domain <const> = domains.new(options)
   domains.restore(domain, store.load(kept))

@@ -1,4 +1,5 @@
---- The titles of an ETArch network in the database: what a DTSA has answered is there, whatever becomes of it.
+--- The titles of an ETArch network in the database: what a DTSA has answered is there, whatever becomes of it. Only the
+-- DTSA on the network's home writes: while the home moves there may be two, and the next one has read what there is.
 local config <const> = require "nerv.config"
 local json <const> = require "nerv.json"
 local ovsdb <const> = require "nerv.ovsdb"
@@ -13,15 +14,17 @@ local function value_of(text) return text ~= "" and json.decode(text) or nil end
 --- Connects to the database for one network.
 -- @tparam string remote as ovsdb.connect takes it
 -- @tparam string name the network's
+-- @tparam ?string node of the DTSA, which may write while that is the network's home
 -- @return the store, or nil, message, code
-function M.open(remote, name)
+function M.open(remote, name, node)
   local db, message, code = ovsdb.connect { remote = remote, database = "NERV",
     tables = { "Network", "Entity", "Workspace" }, tls = remote:find("^ssl:") and config.tls() or nil }
   if not db then return nil, message, code end
   local network <const> = next(db:by("Network", { "name" })[name] or {})
   if not network then return nil, ("there is no network '%s'"):format(name), "ENOENT" end
-  return setmetatable({ db = db, network = network, by = { Entity = db:by("Entity", { "network", "title" }),
-    Workspace = db:by("Workspace", { "network", "title" }) } }, Store)
+  local by <const> = { Entity = db:by("Entity", { "network", "title" }),
+    Workspace = db:by("Workspace", { "network", "title" }) }
+  return setmetatable({ db = db, network = network, node = node, by = by }, Store)
 end
 
 function Store:row(table_name, title)
@@ -79,11 +82,17 @@ local function member_operation(store, workspace, title)
     sequence and { "members", "insert", { [title] = sequence } } or nil } }
 end
 
+local function at_home(store)
+  return { op = "wait", table = "Network", where = { { "_uuid", "==", store.network } }, columns = { "home" },
+    ["until"] = "==", rows = { { home = store.node } }, timeout = 0 }
+end
+
 --- Writes what has changed in a domain, in one transaction.
 -- @tparam table changes from domain.take_changes
 -- @return true, or nil, message, code
 function M.write(store, domain, changes)
-  local operations, whole = {}, { entity = {}, workspace = {} }
+  if #changes == 0 then return true end
+  local operations, whole = { at_home(store) }, { entity = {}, workspace = {} }
   for _, change in ipairs(changes) do
     if change.kind ~= "member" then whole[change.kind][change.title] = true end
   end
@@ -101,8 +110,8 @@ function M.write(store, domain, changes)
       operations[#operations + 1] = member_operation(store, workspace, change.member)
     end
   end
-  if #operations == 0 then return true end
   local result, message, code = store.db:transact(operations)
+  if code == "timed out" then message = ("node %s is not the network's home any more"):format(store.node) end
   if not result then return nil, message, code end
   return true
 end

@@ -5,7 +5,7 @@ return {
     id = { doc = "owner; by default who wants it" },
     name = { doc = "name, unique for its owner", required = true },
     argv = { required = true,
-      doc = "program and arguments; ${exe}, ${scripts}, ${db}, ${run}, ${ovs} and ${state} are filled in" },
+      doc = "program and arguments; ${node}, ${exe}, ${scripts}, ${db}, ${run}, ${ovs} and ${state} are filled in" },
     env = { doc = "further environment variables" },
     netns = { doc = "namespace it runs in; by default the node's own" },
     user = { doc = "who it runs as; by default root" },

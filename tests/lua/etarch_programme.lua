@@ -50,7 +50,7 @@ end
 local guard <const> = programme.port(7)
 tap.eq(text(guard), { "310 in 7 from any to 44:54:53:00:00:00: meter 100007 output controller" }, "a port's control frames have a meter of their own")
 tap.eq(programme.messages(nil, guard)[1], { "meter_mod", { command = "add", meter = 100007, flags = { pktps = true, burst = true },
-  bands = { { drop = 1000, burst = 2000 } } } }, "which counts frames")
+  bands = { { drop = 10000, burst = 2000 } } } }, "which counts frames")
 
 ask("alice", "workspace_create", { workspace_title = "room", entity_title = "alice", attach_too = true })
 tap.eq(text(of "s1"), { "200 in 1 from 02:00:00:00:00:01 to " .. ROOM .. ": group 1", 'group 1, bucket 1: [{"output":1}]' }, "one member")

@@ -29,7 +29,7 @@ function M.place(switch, port) return switch .. "/" .. port end
 function M.split(place) return place:match("^([^/]*)/(.*)$") end
 
 -- Control frames that a port may send in a second, and at once: who sends more keeps nobody else from being heard.
-local REQUESTS <const>, REQUESTS_BURST <const> = 1000, 2000
+local REQUESTS <const>, REQUESTS_BURST <const> = 10000, 2000
 
 --- Numbers of what ports have: this one and the port's. Those of workspaces are smaller.
 M.PORTS = 100000

@@ -15,6 +15,20 @@ local function is_address(controller)
   return type(controller) == "string" and controller:find "^%l+:.+:%d+$" ~= nil
 end
 
+-- What a command may hold: where it is to listen, and what services have (help "service").
+local WORDS <const> = { "address", "port", "node", "exe", "scripts", "db", "run", "ovs", "state" }
+local IS_WORD <const> = {}
+for _, name in ipairs(WORDS) do IS_WORD[name] = true end
+
+local function word_problem(word)
+  if type(word) ~= "string" then return "option 'controller': the words of a command are strings" end
+  for name in word:gmatch "%${(%w+)}" do
+    if not IS_WORD[name] then
+      return ("option 'controller': ${%s} is unknown: ${%s} are filled in"):format(name, table.concat(WORDS, "} ${"))
+    end
+  end
+end
+
 local function controller_problem(controller)
   if is_address(controller) then
     local scheme = controller:match "^%l+"
@@ -23,7 +37,8 @@ local function controller_problem(controller)
   end
   if type(controller) == "table" and #controller > 0 then
     for _, word in ipairs(controller) do
-      if type(word) ~= "string" then return "option 'controller': the words of a command are strings" end
+      local problem <const> = word_problem(word)
+      if problem then return problem end
     end
   elseif not PROGRAMS[controller] then
     return "option 'controller': \"built-in\", \"ovs-testcontroller\", a command as a list of words, or an address " ..

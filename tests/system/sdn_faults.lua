@@ -9,7 +9,7 @@ local open_vswitch <const> = require "support.ovs"
 local system <const> = require "support.system"
 
 local TIMES <const> = math.tointeger(tonumber(os.getenv "NERV_ROUNDS" or "1"))
-local ROUNDS <const> = TIMES > 1 and 6 * TIMES or 9
+local ROUNDS <const> = TIMES > 1 and 20 * TIMES or 9
 local NODES <const> = tonumber(arg[1]) or 2   -- on which endpoints are: by hand 1, too
 local SEED <const> = math.tointeger(tonumber(os.getenv "NERV_SEED" or "")) or os.time()
 math.randomseed(SEED)

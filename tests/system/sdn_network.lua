@@ -124,6 +124,8 @@ forwards("r", "relays that are killed come back")
 -- what cannot be
 system.refuses(function() blue:update { controller = "opendaylight" } end, "network.update: option 'controller': \"built%-in\", \"ovs%-testcontroller\", a command as",
   "an unknown controller")
+system.refuses(function() blue:update { controller = { "app", "${adress}" } } end, "network.update: option 'controller': %${adress} is unknown: %${address} %${port}",
+  "no such word")
 system.refuses(function() blue:update { controller = "udp:192.0.2.1:6653" } end, "network.update: option 'controller': an address begins with", "no such way")
 local tiny <const> = network.create { name = "tiny", archetype = "sdn", control = "192.168.9.0/30", home = "pm2" }
 system.refuses(function() tiny:endpoint { name = "x", node = "pm1" } end, "create 1 endpoint of network tiny: node pm1: archetype sdn, network tiny: " ..

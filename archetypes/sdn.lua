@@ -104,7 +104,7 @@ local function control_plane(need, net, switch)
     net.look_port)
   services[#services + 1] = need.service { name = "relay", netns = nic.netns, capabilities = {}, ready = socket,
     after = { switch, nic.link }, argv = { "${exe}", "-e", code } }
-  return { targets = { "unix:" .. socket }, address = ("%s:%d"):format(address, net.controller_port),
+  return { targets = { "unix:" .. socket }, address = ("%s:%d on %s"):format(address, net.controller_port, net.home),
     services = services, join = net.join, run = table.concat(argv, " ") .. " " .. (user or "") }
 end
 

@@ -28,7 +28,7 @@ end
 local other <const> = network.create { name = "other", archetype = "sdn", subnet = "10.1.0.0/24", probe = 1 }
 local o <const> = other:endpoint { { name = "a" }, { name = "b" } }
 tap.ok(o[1]:ping(o[2], 1), "a network works as soon as it is there: its switch has joined its controller")
-tap.eq(other:facts()[node_name]["other/switch-data.controller"], "connected to 192.168.255.1:6653", "which the facts say")
+tap.eq(other:facts()[node_name]["other/switch-data.controller"], "connected to 192.168.255.1:6653 on " .. node_name, "which the facts say")
 local flow <const> = crash.flow(o[1], o[2])
 
 -- One that runs elsewhere, and may come later.
@@ -74,7 +74,8 @@ local function its_own(mode)
   local options <const> = { name = name, archetype = "sdn", subnet = "10.1.0.0/24", controller = argv, join = 2, probe = 1 }
   local good, message = timed(network.create, options)
   tap.ok(not good, name .. ": it is not created")
-  local refusal <const> = "create network NAME: node %S+: create controller NAME/switch%-data: no controller has answered the switch for 2 s: 192.168.255.1:6653: "
+  local refusal <const> = "create network NAME: node %S+: create controller NAME/switch%-data: " ..
+    "no controller has answered the switch for 2 s: 192.168.255.1:6653 on %S+: "
   tap.like(message, refusal:gsub("NAME", name) .. ".*" .. WORDS[mode], name .. ": and the error says where and why")
   options.join = 0
   local net

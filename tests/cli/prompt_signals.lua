@@ -19,7 +19,7 @@ local function interrupt(t, code, text, times)
     t:keys("\3")
   end
   local good = pcall(t.prompt, t, 5)
-  tap.ok(good and runtime.now() - began < 3, text, t.screen:text())
+  tap.ok(good and runtime.now() - began < 1, text, t.screen:text())
   if not good then error("the prompt has not come back") end
   t:ask("'clear'")
 end

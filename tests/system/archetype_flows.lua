@@ -5,13 +5,7 @@ local tap <const> = require "tap"
 local system <const> = require "support.system"
 local open_vswitch <const> = require "support.ovs"
 
-if not os.getenv "NERV_PATH" then   -- once more, with a search path of our own
-  local dir <close> = system.directory()
-  local guide <const> = file.read "archetypes/README.md"
-  system.write(dir.path, "guarded.lua", guide:match "\n```lua\n(return archetype {\n  name = \"guarded\".-)```\n")
-  local result = process.spawn { argv = { process.exe(), arg[0] }, add_env = { NERV_PATH = dir.path } }:wait()
-  os.exit(result.exit or 1)
-end
+system.with_guide "guarded"
 
 local tb <const> = testbed.create { nodes = 2 }
 local empty <const> = system.inventory(tb)

@@ -262,7 +262,7 @@ local function confirm(self, change, due, text, list)
       break
     end
   end
-  report(self, change, due, text)
+  if not self.closing then report(self, change, due, text) end   -- else the next agent looks
 end
 
 local function in_order(a, b) return a.serial < b.serial end
@@ -419,8 +419,11 @@ end
 
 --- The same, as soon as its daemon is there and nobody else works on the system: who does so sooner does that first.
 function Worker:tell_again(bridge)
-  local good, code, _
-  repeat good, _, code = self.node.vswitch:apply {} until good or code == "ENOENT" or self.closing
+  local good, _, code = self.node.vswitch:apply {}
+  while not good and code ~= "ENOENT" and not self.closing do
+    task.sleep(RETRY_FIRST)
+    good, _, code = self.node.vswitch:apply {}
+  end
   if not good or self.closing then return end
   self:exclusive(function() self.node.vswitch.management:refresh(bridge) end)
 end

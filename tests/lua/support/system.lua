@@ -35,6 +35,17 @@ function M.nervsh(words, options)
     user = options.user, input = options.input })
 end
 
+--- Runs this test once more, with an archetype of the guide, archetypes/README.md, in the search path; that run returns
+-- from here, the first one ends as it does.
+function M.with_guide(name)
+  if os.getenv "NERV_PATH" then return end
+  local dir <close> = M.directory()
+  M.write(dir.path, name .. ".lua",
+    file.read "archetypes/README.md":match("\n```lua\n(return archetype {\n  name = \"" .. name .. "\".-)```\n"))
+  local result = process.spawn { argv = { process.exe(), arg[0] }, add_env = { NERV_PATH = dir.path } }:wait()
+  os.exit(result.exit or 1)
+end
+
 --- Runs a text as a script, which stderr then names "script.lua".
 function M.script(text, options)
   local dir <close> = M.directory()

@@ -296,6 +296,9 @@ static const struct verb verb_get = {
 	"link.get", name_fields, sizeof(struct link_read_op), compile_get, link_run_get,
 	link_push_get,
 };
+const struct verb verb_link_settle = {
+	"link.settle", delete_fields, sizeof(struct link_read_op), compile_get, link_run_settle, NULL,
+};
 static const struct verb verb_kinds = {
 	"link.kinds", no_fields, sizeof(struct op), compile_nothing, link_run_kinds, link_push_kinds,
 };
@@ -332,6 +335,11 @@ static int l_delete_many(lua_State *L)
 static int l_get(lua_State *L)
 {
 	return op_call(L, &verb_get);
+}
+
+static int l_settle(lua_State *L)
+{
+	return op_call(L, &verb_link_settle);
 }
 
 static int l_list(lua_State *L)
@@ -377,6 +385,12 @@ static const struct fn link_functions[] = {
 	{ "list", l_list, OP_ARGS(list_fields, false),
 	  "returns an array of such tables, of all links or those that pass the filters",
 	  "for _, l in ipairs(link.list{ kind = \"veth\" }) do print(l.name, l.operstate) end" },
+	{ "settle", l_settle, OP_ARGS(delete_fields, true),
+	  "waits until a link that has just been brought up sends and, as a port of a bridge, forwards: "
+	  "until then its frames are lost. At most 1.5 s; what has no carrier is not waited for; returns true",
+	  "link.add{ kind = \"veth\", name = \"a\", up = true, peer = { name = \"b\", up = true } }\n"
+	  "link.settle{ name = \"a\" }\n"
+	  "print(link.get{ name = \"a\" }.operstate)" },
 	{ "kinds", l_kinds, NULL,
 	  "returns a table from kinds of link to whether this kernel has them",
 	  "print(link.kinds().vlan)" },

@@ -5,10 +5,15 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include <time.h>
 
 #include "bindings/link_info.h"
 #include "bindings/link_option.h"
 #include "bindings/op_lua.h"
+
+/* How often, and how long, link.settle asks: nanoseconds. */
+#define SETTLE_PAUSE 200000
+#define SETTLE_LIMIT 1500000000
 
 static struct nlattr *find(const struct nlmsghdr *msg, int type)
 {
@@ -47,20 +52,57 @@ static int note_names(struct op_list *l, struct nlconn *conn, const struct nlmsg
 	return ret ? fault_set(&l->fault, -ENOMEM, "names") : 0;
 }
 
-int link_run_get(struct op_list *l, struct op *op)
+/* IF_OPER_* of linux/if.h, which cannot be included beside net/if.h. */
+enum { OPER_DOWN = 2, OPER_LOWER_LAYER_DOWN };
+
+static struct nl_msg *question(const char *name, uint32_t mask)
 {
 	struct ifinfomsg *ifi;
-	struct nl_msg *msg;
+	struct nl_msg *msg = nlconn_message(RTM_GETLINK, 0, sizeof(*ifi), &ifi);
+
+	if (msg) {
+		nla_put_string(msg, IFLA_IFNAME, name);
+		nla_put_u32(msg, IFLA_EXT_MASK, mask);
+	}
+	return msg;
+}
+
+int link_run_get(struct op_list *l, struct op *op)
+{
 	struct nlconn *conn;
 	int ret = op_conn(l, op->netns, &conn);
 
 	if (ret)
 		return ret;
-	msg = nlconn_message(RTM_GETLINK, 0, sizeof(*ifi), &ifi);
-	if (msg)
-		nla_put_string(msg, IFLA_IFNAME, ((struct link_read_op *)op)->name);
-	ret = nlconn_get(conn, msg, &l->out, &l->fault);
+	ret = nlconn_get(conn, question(((struct link_read_op *)op)->name, 0), &l->out, &l->fault);
 	return ret ? ret : note_names(l, conn, nlbuf_next(&l->out, NULL));
+}
+
+/* Whether the link has its carrier, and nobody has acted on that yet. */
+static bool is_pending(const struct nlmsghdr *msg)
+{
+	const struct ifinfomsg *ifi = nlmsg_data(msg);
+	struct nlattr *carrier = find(msg, IFLA_CARRIER), *state = find(msg, IFLA_OPERSTATE);
+
+	return ifi->ifi_flags & IFF_UP && carrier && nla_get_u8(carrier) && state &&
+	       (nla_get_u8(state) == OPER_DOWN || nla_get_u8(state) == OPER_LOWER_LAYER_DOWN);
+}
+
+int link_run_settle(struct op_list *l, struct op *op)
+{
+	const struct timespec pause = { .tv_nsec = SETTLE_PAUSE };
+	const char *name = ((struct link_read_op *)op)->name;
+	struct nlconn *conn;
+	int ret = op_conn(l, op->netns, &conn);
+
+	for (int i = 0; !ret && i < SETTLE_LIMIT / SETTLE_PAUSE; i++) {
+		l->out.len = 0;
+		ret = nlconn_get(conn, question(name, RTEXT_FILTER_SKIP_STATS), &l->out, &l->fault);
+		if (!ret && !is_pending(nlbuf_next(&l->out, NULL)))
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return ret;
 }
 
 int link_run_list(struct op_list *l, struct op *op)
@@ -105,7 +147,8 @@ static void set_stats(lua_State *L, const struct nlattr *a)
 }
 
 static const struct word operstates[] = {	/* RFC 2863 */
-	{ "unknown", 0 }, { "notpresent", 1 }, { "down", 2 }, { "lowerlayerdown", 3 },
+	{ "unknown", 0 }, { "notpresent", 1 }, { "down", OPER_DOWN },
+	{ "lowerlayerdown", OPER_LOWER_LAYER_DOWN },
 	{ "testing", 4 }, { "dormant", 5 }, { "up", 6 }, { 0 }
 };
 

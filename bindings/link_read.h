@@ -25,6 +25,11 @@ int link_run_list(struct op_list *l, struct op *op);
 int link_push_get(lua_State *L, struct op_list *l, struct op *op);
 int link_push_list(lua_State *L, struct op_list *l, struct op *op);
 
+/* link.settle: asks until the kernel's link watch has done its work, which makes a link that has its
+ * carrier one that sends and, as a port of a bridge, forwards. It is put off by 1 s at the most
+ * (net/core/link_watch.c); since Linux 6.7 a question for one link makes the kernel do it at once. */
+int link_run_settle(struct op_list *l, struct op *op);
+
 /* link.kinds: a table from kinds of link to whether this kernel has them. */
 int link_run_kinds(struct op_list *l, struct op *op);
 int link_push_kinds(lua_State *L, struct op_list *l, struct op *op);

@@ -512,6 +512,20 @@ function Engine:doubt_implied(actions)
   end
 end
 
+-- Waits until what the kernel has made works, too.
+local function settle(node, actions)
+  local ops = {}
+  for _, action in ipairs(actions) do
+    local kind = kinds.get(action.need.kind)
+    local wait = (action.verb == "create" or action.verb == "change") and kind.settle
+    for _, op in ipairs(wait and wait(action.need.p, node) or {}) do ops[#ops + 1] = op end
+    task.breathe()
+  end
+  if #ops == 0 then return end
+  local good, message = batch.run(ops)
+  if not good then node.log(message) end
+end
+
 --- Applies actions in order; stops at the first that fails.
 -- @return true; or nil, "VERB KEY: why", code, the action
 function Engine:apply(actions)
@@ -534,6 +548,7 @@ function Engine:apply(actions)
     i = next_one
     task.sleep(0)
   end
+  settle(self.node, actions)
   if self.node.applied then self.node.applied() end
   return true
 end

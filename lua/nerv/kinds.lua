@@ -19,6 +19,8 @@
 --   facts        fields that only the system knows; fact(p, name, node) reads one
 --   kernel: create(p, node), change(old, new, node), remove(p, node): lists of batch
 --           operations { "link.add", {...} }
+--           settle(p, node): operations that wait until what was made or changed works, once all of
+--           its phase is done
 --   call:   create(list, node), change(list, node), remove(list, node) over lists of
 --           { need =, old = }; return true, or nil, message, code, index
 --   read(p, snapshot, node)   the properties that the system has, or nil

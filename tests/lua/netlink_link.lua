@@ -2,7 +2,9 @@
 local tap <const> = require "tap"
 local kernel <const> = require "support.kernel"
 local netns <const> = require "nerv.netns"
+local batch <const> = require "nerv.batch"
 local link <const> = require "nerv.link"
+local monitor <const> = require "nerv.monitor"
 local sh <const> = kernel.shell
 
 local A <const>, B <const> = "nltl-a", "nltl-b"
@@ -162,6 +164,35 @@ local function test_groups()
     "EOPNOTSUPP" }, "lo cannot be deleted")
 end
 
+-- The kernel tells of changes in their order: whether a link sent before what came next in the batch was done.
+local function is_settled(m, name)
+  for e in m:events(5) do
+    if e.link.name == "br0" and e.link.alias == name then return false end
+    if e.link.name == name and e.link.operstate == "up" and e.event == "new" then return true end
+  end
+end
+
+local function test_settle()
+  local settled, m <close> = 0, assert(monitor.open { only = { "link" }, netns = A })
+  for i = 1, 50 do
+    local name = "s" .. i
+    assert(batch.run {
+      { "link.add", { netns = A, kind = "veth", name = name, master = "br0", up = true,
+        peer = { name = name .. "p", netns = B } } },
+      { "link.set", { netns = B, name = name .. "p", up = true } },
+      { "link.settle", { netns = A, name = name } },
+      { "link.set", { netns = A, name = "br0", alias = name } } })
+    if is_settled(m, name) then settled = settled + 1 end
+    assert(link.delete { netns = A, name = name })
+  end
+  tap.eq(settled, 50, "settle: links send before it returns")
+  assert(link.add { netns = A, kind = "veth", name = "s0", up = true, peer = { name = "s0p", netns = B } })
+  tap.eq({ link.settle { netns = A, name = "s0" }, link.get { netns = A, name = "s0" }.carrier }, { true, false },
+    "it does not wait for a carrier")
+  tap.eq(link.settle { netns = A, name = "none", missing_ok = true }, true, "nor for what is not there")
+  tap.eq({ link.settle { netns = A, name = "none" } }, { nil, "link.settle none: No such device", "ENODEV" }, "which is an error")
+end
+
 local function test_misuse()
   local function refuses(options, pattern, text)
     tap.raises(function() link.add(options) end, pattern, text)
@@ -204,6 +235,7 @@ local good, problem = pcall(function()
   test_set()
   test_list()
   test_groups()
+  test_settle()
   test_misuse()
 end)
 clean()

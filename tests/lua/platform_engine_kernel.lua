@@ -13,6 +13,7 @@ kinds.define { name = "test_pair", class = "kernel", rank = 10,
     return { { "link.add", { kind = "veth", name = p.name, peer = { name = p.name .. "p" } } },
       { "link.set", { name = p.broken and "no-such-link" or p.name, up = true } } }
   end,
+  settle = function(p) return { { "link.set", { name = p.name, alias = "settled" } } } end,
   remove = function(p) return { { "link.delete", { name = p.name } } } end,
   read = function(p, snapshot) return snapshot:link(nil, p.name) and p or nil end }
 
@@ -30,6 +31,7 @@ local good, message = e:apply_all(plan(function(need)
 end))
 tap.ok(good == nil and message:find("create test_pair " .. NAME .. "b: link.set no%-such%-link"), "the second one fails half-way", message)
 tap.eq({ there(NAME .. "a"), there(NAME .. "b") }, { true, false }, "the first one is there, of the second one nothing")
+tap.eq(link.get { name = NAME .. "a" }.alias, nil, "nothing is waited for")
 tap.ok(e:apply_all(plan(nil)) and not there(NAME .. "a"), "all goes again")
 
 assert(link.add { kind = "veth", name = NAME, peer = { name = NAME .. "x" } })
@@ -37,4 +39,17 @@ local index <const> = link.get { name = NAME }.index
 good, message = e:apply_all(plan(function(need) need.test_pair { name = NAME } end))
 tap.ok(good == nil and message:find "File exists", "a name that somebody else has", message)
 tap.eq(link.get { name = NAME }.index, index, "what was there is not taken away")
+
+link.delete { name = NAME }
+local begun = 0
+assert(e:apply_all(plan(function(need)
+  for _, name in ipairs { NAME .. "a", NAME .. "b" } do need.test_pair { name = name } end
+end)))
+for _, name in ipairs { NAME .. "a", NAME .. "b" } do
+  if link.get { name = name }.alias == "settled" then begun = begun + 1 end
+end
+tap.eq(begun, 2, "of all that is made it is waited until it works")
+link.set { name = NAME .. "a", alias = "" }
+assert(e:apply_all(plan(function(need) need.test_pair { name = NAME .. "a" } end)))
+tap.eq(link.get { name = NAME .. "a" }.alias, nil, "not of what is there")
 tap.done()

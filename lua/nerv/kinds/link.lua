@@ -305,6 +305,13 @@ function M.change(old, new, node)
   return ops
 end
 
+--- The kernel lets frames pass some time after a link has got its carrier. A veth gets it when the second of its ends
+-- comes up, which sends at once: it is the first one, a bridge's port, that does not.
+function M.settle(p, node)
+  local e = p.kind == "veth" and ends(p, node) or single_end(p, node)
+  return e.up and { { "link.settle", { name = e.name, netns = e.netns, missing_ok = true } } } or {}
+end
+
 --- Name and namespace of the end that is deleted; the other end goes with it. It carries the alias.
 function M.removable(p, node)
   if p.kind == "veth" then

@@ -227,6 +227,11 @@ end
 file.chmod(path, 420)
 expect(process.run { argv = { "chown", "nobody", path } })
 refused("half", "network.create: .*/half.lua belongs to user 65534: it must belong to root or to you$", "a file of another user")
+local function as_sudo_of(uid)
+  return system.nervsh({ "-e", "print(expect(archetype.load('half')).name)" }, { env = { SUDO_UID = uid } })
+end
+tap.eq(as_sudo_of("65534").stdout, "half\n", "unless the user is who called sudo")
+tap.like(as_sudo_of("65533").stderr, "belongs to user 65534", "and nobody else")
 expect(process.run { argv = { "chown", "root", path } })
 expect(network.create { name = "red", archetype = "half" }):delete()
 tap.ok(true, "a file of ours is taken")

@@ -15,6 +15,7 @@ local database <const> = require "nerv.agent.database"
 local desired <const> = require "nerv.desired"
 local driver <const> = require "nerv.driver"
 local engine <const> = require "nerv.engine"
+local planning <const> = require "nerv.engine.planning"
 local file <const> = require "nerv.file"
 local instance <const> = require "nerv.instance"
 local ovsdb <const> = require "nerv.ovsdb"
@@ -172,7 +173,7 @@ local function close(self)
   local owners = {}
   for owner in pairs(self.engine.owned) do owners[#owners + 1] = { owner = owner, set = Worker.EMPTY } end
   local plan = self:plan(owners)
-  for _, phase in ipairs(engine.PHASES) do
+  for _, phase in ipairs(planning.PHASES) do
     local good, message = self.engine:apply(plan and plan[phase] or {})
     if not good then log(message) end
   end

@@ -2,6 +2,7 @@
 -- shared, what is claimed, and what fails half-way.
 local tap <const> = require "tap"
 local engine <const> = require "nerv.engine"
+local planning <const> = require "nerv.engine.planning"
 local kinds <const> = require "nerv.kinds"
 local needs <const> = require "nerv.needs"
 
@@ -40,8 +41,8 @@ local function set_of(owner, f) return assert(needs.of(owner, f)) end
 
 local function texts(plan)
   local all = {}
-  for _, phase in ipairs(engine.PHASES) do
-    for _, op in ipairs(engine.describe(plan[phase])) do all[#all + 1] = ("%s: %s %s"):format(phase, op.verb, op.key) end
+  for _, phase in ipairs(planning.PHASES) do
+    for _, op in ipairs(planning.describe(plan[phase])) do all[#all + 1] = ("%s: %s %s"):format(phase, op.verb, op.key) end
   end
   return all
 end
@@ -50,7 +51,7 @@ end
 local function apply(owner, f)
   local plan = assert(e:plan(owner, f and set_of(owner, f) or {}))
   log = {}
-  for _, phase in ipairs(engine.PHASES) do assert(e:apply(plan[phase])) end
+  for _, phase in ipairs(planning.PHASES) do assert(e:apply(plan[phase])) end
   return texts(plan), log
 end
 
@@ -107,7 +108,7 @@ failing = "a"
 local removal = assert(e:plan("o", set_of("o", function() end)))
 tap.ok(not e:apply(removal.sweep), "what a part is on cannot be removed")
 failing = nil
-tap.ok(e:settle(), "the engine looks again")
+tap.ok(e:clear_doubts(), "the engine looks again")
 plan, done = apply("o", part_on_a)
 tap.eq({ plan, done }, { {}, {} }, "the part is not made a second time")
 
@@ -129,7 +130,7 @@ failing = "p"
 removal = assert(e:plan("o", set_of("o", on_another)))
 tap.ok(not e:apply(removal.switch), "a part cannot be made")
 failing, world.p, world.under, world.former = nil, nil, nil, nil
-assert(e:settle())
+assert(e:clear_doubts())
 plan = apply("o", on_another)
 tap.eq(plan, { "make: create test_part p", "make: create test_part under", "make: create test_part new" }, "it is known which are there")
 plan = apply("o", function(need)
@@ -232,7 +233,7 @@ tap.eq(#plan, 5, "all of it is known and goes")
 fresh()
 apply("one", function(need) need.test_thing { name = "x" } need.test_top { name = "y" } end)
 apply("two", function(need) need.test_thing { name = "z" } end)
-local merged = engine.merge { assert(e:plan("one", {})), assert(e:plan("two", {})) }
+local merged = planning.merge { assert(e:plan("one", {})), assert(e:plan("two", {})) }
 tap.eq(texts(merged), { "sweep: remove test_top y", "sweep: remove test_thing x", "sweep: remove test_thing z" },
   "removals of several owners go by rank")
 
@@ -241,10 +242,10 @@ do
   fresh()
   local function of(owner, f) return assert(e:plan(owner, set_of(owner, f))) end
   local one = of("one", function(need) need.test_thing { name = "x", place = 7 } end)
-  tap.eq({ engine.conflict { one, of("two", function(need) need.test_thing { name = "y" } end) } }, {}, "two things of two owners")
-  tap.eq(engine.conflict { one, of("two", function(need) need.test_thing { name = "x" } end) },
+  tap.eq({ planning.conflict { one, of("two", function(need) need.test_thing { name = "y" } end) } }, {}, "two things of two owners")
+  tap.eq(planning.conflict { one, of("two", function(need) need.test_thing { name = "x" } end) },
     "test_thing x: test_thing x is wanted by one and by two", "one thing of two owners")
-  tap.eq(engine.conflict { one, of("two", function(need) need.test_thing { name = "y", place = 7 } end) },
+  tap.eq(planning.conflict { one, of("two", function(need) need.test_thing { name = "y", place = 7 } end) },
     "test_thing y: place 7 is wanted by one and by two", "one claim of two owners")
 end
 

@@ -2,7 +2,7 @@
 local attach <const> = require "nerv.agent.attach"
 local place <const> = require "nerv.agent.place"
 local desired <const> = require "nerv.desired"
-local engine <const> = require "nerv.engine"
+local planning <const> = require "nerv.engine.planning"
 local file <const> = require "nerv.file"
 local instance <const> = require "nerv.instance"
 local kinds <const> = require "nerv.kinds"
@@ -48,7 +48,7 @@ return function(self)
       local plan
       plan, message = self:plan(wanted)
       if not plan then return nil, message, "EBUSY" end
-      return { operations = engine.describe_all(plan) }
+      return { operations = planning.describe_all(plan) }
     end)
   end
 

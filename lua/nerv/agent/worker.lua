@@ -2,7 +2,7 @@
 -- One task at a time works on the system (Worker:exclusive).
 local desired <const> = require "nerv.desired"
 local driver <const> = require "nerv.driver"
-local engine <const> = require "nerv.engine"
+local planning <const> = require "nerv.engine.planning"
 local kinds <const> = require "nerv.kinds"
 local ovs_bridge <const> = require "nerv.kinds.ovs_bridge"
 local publish <const> = require "nerv.publish"
@@ -97,7 +97,7 @@ end
 
 --- The merged plan for a list of { owner, set }.
 function Worker:plan(wanted)
-  local settled, why = self.engine:settle()
+  local settled, why = self.engine:clear_doubts()
   if not settled then return nil, why end
   local plans = {}
   for i, one in ipairs(wanted) do
@@ -106,9 +106,9 @@ function Worker:plan(wanted)
     plans[i] = plan
     task.breathe()
   end
-  local conflict = engine.conflict(plans)
+  local conflict = planning.conflict(plans)
   if conflict then return nil, conflict end
-  return engine.merge(plans)
+  return planning.merge(plans)
 end
 
 --- Leaves out owners whose foreign things are gone: those wait until these are back, and hold up nobody
@@ -173,13 +173,13 @@ end
 
 -- Phases of a change that are applied together: the one that is due, or all of them.
 local phases_of <const> = { make = { "make" }, switch = { "make", "switch" },
-  sweep = engine.PHASES, undo = engine.PHASES }
+  sweep = planning.PHASES, undo = planning.PHASES }
 
 -- The report after a phase: the last one before there is something left to do.
 local function report_for(plan, due)
   if due == "undo" then return due end
   local through
-  for _, phase in ipairs(engine.PHASES) do
+  for _, phase in ipairs(planning.PHASES) do
     if not through then
       if phase == due then through = phase end
     elseif #plan[phase] > 0 then
@@ -235,7 +235,7 @@ function Worker:phase(change, due)
   local uncertain = {}
   for _, phase in ipairs(phases_of[due]) do
     local good
-    local listed = engine.describe(plan[phase])
+    local listed = planning.describe(plan[phase])
     table.move(listed, 1, #listed, #journal + 1, journal)
     add_uncertain(uncertain, plan[phase])
     good, message = self.engine:apply(plan[phase])
@@ -397,7 +397,7 @@ function Worker:converge(owners, verify)
   local good
   good, message = self.engine:apply_all(plan)
   if not good then return nil, message end
-  return engine.describe_all(plan)
+  return planning.describe_all(plan)
 end
 
 -- Whether a need is what a bridge of Open vSwitch was told, and can be told again now.

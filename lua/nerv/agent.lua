@@ -131,7 +131,7 @@ local function heartbeat(agent)
       local good = renew(agent)
       due = runtime.now() + (good and HEARTBEAT or HEARTBEAT_AGAIN)
       agent.node.supervisor:rotate()
-    agent.node.vswitch:enlarge_buffers()
+      agent.node.vswitch:enlarge_buffers()
     end
   end
 end
@@ -179,7 +179,7 @@ local function close(self)
   end
   self.state:close()
   self.node.supervisor:release()   -- what is left, the database above all, ends with its cgroup
-  instance.clean(self.instance.state_dir)
+  instance.clean(self.instance.state_dir, self.instance.id)
 end
 
 -- A lab lives while a shell uses it. One may hold the agent not yet, because it has just started it, or not yet again,

@@ -109,9 +109,11 @@ function M.clean_remains(id)
 end
 
 --- Removes whatever a dead agent's instance left, its state directory too.
+-- @tparam string state_dir
+-- @tparam[opt] string id of the instance; by default what the directory says, which somebody may have removed
 -- @return true, or nil, message, code
-function M.clean(state_dir)
-  local id = context.read_instance(state_dir)
+function M.clean(state_dir, id)
+  id = id or context.read_instance(state_dir)
   if id then
     local good, message, code = M.clean_remains(id)
     if not good then return nil, message, code end

@@ -142,4 +142,11 @@ sleep(0.2)
 print "leaves"]], { env = hurt.env })
 tap.eq({ result.exit, result.stdout }, { 0, "leaves\n" }, "a shell can leave while an agent starts: " .. result.stderr)
 tap.ok(tap.eventually(20, function() return #hurt:left() == 0 end), "and nothing is left", hurt:left())
+
+-- Somebody removes the state directory of a lab that lives.
+local bare <close> = system.state()
+result = system.script(MAKE .. "expect(file.remove_tree(lab.connection().hello.state_dir)) print 'removed'", { env = bare.env })
+tap.like(result.stdout, "removed\n$", "a lab's state directory is removed under it: " .. result.stderr)
+tap.ok(tap.eventually(20, function() return #bare:left() == 0 end), "and nothing is left", bare:left())
+tap.ok(tap.eventually(20, function() return not process.exists(math.tointeger(result.stdout:match "%d+")) end), "nor its agent")
 tap.done()

@@ -34,6 +34,111 @@ local function other_owner(entry, owner)
   end
 end
 
+local function newest_first(a, b) return a.sequence > b.sequence end
+
+-- A plan while it is made: { engine =, owner =, set =, plan =, and by key of needs
+--   removed  the entry of what is not wanted any more
+--   taken    true: it goes early, because another one claims what it has
+--   renewed  the phase in which it is made anew; lost: true: it goes with one of those }
+local function begin(engine, owner, set)
+  local draft = { engine = engine, owner = owner, set = set, removed = {}, taken = {}, renewed = {}, lost = {} }
+  draft.plan = { make = {}, switch = {}, sweep = {} }
+  local wanted = {}
+  for _, need in ipairs(set) do wanted[need.key] = true end
+  for key, entry in pairs(engine.owned[owner] or {}) do
+    if not wanted[key] then draft.removed[key] = entry end
+  end
+  return draft
+end
+
+local function add(draft, phase, verb, need, more)
+  local action = more or {}
+  action.verb, action.need, action.owner = verb, need, draft.owner
+  table.insert(draft.plan[phase], action)
+end
+
+-- Notes what an owner loses with a need that is made anew: the removal of each, which is none of its own.
+local function lose(draft, need, phase)
+  local entries = {}
+  for key, entry in pairs(draft.engine.owned[draft.owner] or {}) do
+    if not draft.lost[key] and of_holder(entry.need, { [need.key] = true }) then entries[#entries + 1] = entry end
+  end
+  table.sort(entries, newest_first)
+  for _, entry in ipairs(entries) do
+    draft.lost[entry.need.key] = true
+    lose(draft, entry.need, phase)
+    add(draft, phase, "remove", entry.need, { implied = true })
+  end
+end
+
+-- Takes what a need claims from those that have it and go, or change.
+-- @return whether there are some: it is made after that; or nil and a message
+local function make_way(draft, need, entry)
+  local waits = false
+  for _, claim in ipairs(claims_of(need)) do
+    local holder = draft.engine.claims[claim]
+    if holder and holder ~= entry then
+      local key = holder.need.key
+      local goes = draft.removed[key]
+      if not goes and not gives_up(draft.set, holder, claim) then
+        return nil, ("%s: %s is taken by %s"):format(need.key, claim, next(holder.owners))
+      end
+      if goes and not draft.taken[key] then
+        draft.taken[key] = true
+        add(draft, "switch", "remove", holder.need)
+      end
+      waits = true
+    end
+  end
+  return waits
+end
+
+-- Changes what is there, or makes it anew where that cannot be.
+-- @return true; or nil and a message
+local function alter(draft, need, entry)
+  local other = other_owner(entry, draft.owner)
+  if other then return nil, ("%s is shared with %s, with other properties"):format(need.key, other) end
+  -- What somebody else changed, or an agent left half made, is in the way of what hangs on it.
+  local phase = entry.drifted and "make" or "switch"
+  if not differs_in_fixed(kinds.get(need.kind), entry.need.p, need.p) then
+    add(draft, phase, "change", need, { old = entry.need })
+    return true
+  end
+  lose(draft, entry.need, phase)
+  draft.renewed[need.key] = phase
+  add(draft, phase, "remove", entry.need)
+  add(draft, phase, "create", need)
+  return true
+end
+
+-- @return true; or nil and a message
+local function add_wanted(draft, need)
+  local entry = draft.engine.have[need.key]
+  local kind = kinds.get(need.kind)
+  local waits, message = make_way(draft, need, entry)
+  if waits == nil then return nil, message end
+  local with_holder = next(draft.renewed) and of_holder(need, draft.renewed)
+  if with_holder and (not entry or draft.lost[need.key]) then
+    draft.renewed[need.key] = with_holder
+    add(draft, with_holder, "create", need)
+  elseif not entry then
+    add(draft, waits and "switch" or kind.phase or "make", "create", need)
+  elseif not entry.owners[draft.owner] and not kind.shared then
+    return nil, ("%s belongs to %s"):format(need.key, next(entry.owners))
+  elseif not traits.same(entry.need.p, need.p) then
+    return alter(draft, need, entry)
+  elseif not entry.owners[draft.owner] then
+    add(draft, "make", "share", entry.need)
+  end
+  return true
+end
+
+local function in_order_of_removal(a, b)
+  local ra, rb = kinds.get(a.need.kind).rank, kinds.get(b.need.kind).rank
+  if ra ~= rb then return ra > rb end
+  return newest_first(a, b)
+end
+
 -- What goes when its container goes needs no removal of its own.
 local function implied(need, removed)
   local kind = kinds.get(need.kind)
@@ -41,20 +146,17 @@ local function implied(need, removed)
   return container and removed[rawget(container, "key")] ~= nil
 end
 
-local function newest_first(a, b) return a.sequence > b.sequence end
-
--- Notes what an owner loses with a need that is made anew: the removal of each, which is none of its own.
--- @tparam table lost key -> true
-local function lose(self, owner, need, list, lost)
-  local entries = {}
-  for key, entry in pairs(self.owned[owner] or {}) do
-    if not lost[key] and of_holder(entry.need, { [need.key] = true }) then entries[#entries + 1] = entry end
-  end
-  table.sort(entries, newest_first)
-  for _, entry in ipairs(entries) do
-    lost[entry.need.key] = true
-    lose(self, owner, entry.need, list, lost)
-    table.insert(list, { verb = "remove", need = entry.need, owner = owner, implied = true })
+local function add_removals(draft)
+  local gone = {}
+  for _, entry in pairs(draft.removed) do gone[#gone + 1] = entry end
+  table.sort(gone, in_order_of_removal)
+  for _, entry in ipairs(gone) do
+    local need = entry.need
+    if next(entry.owners, next(entry.owners)) then
+      add(draft, "sweep", "unshare", need)
+    elseif not draft.taken[need.key] and not draft.lost[need.key] then
+      add(draft, "sweep", "remove", need, { implied = implied(need, draft.removed) })
+    end
   end
 end
 
@@ -65,75 +167,13 @@ end
 -- @return { make = {actions}, switch = {...}, sweep = {...} }, or nil and a message.
 -- An action is { verb = "create" | "change" | "remove", need =, old =, owner = }
 function M.plan(self, owner, set)
-  local plan = { make = {}, switch = {}, sweep = {} }
-  local wanted, removed, gone = {}, {}, {}
-  for _, need in ipairs(set) do wanted[need.key] = true end
-  for key, entry in pairs(self.owned[owner] or {}) do
-    if not wanted[key] then
-      removed[key] = entry
-      gone[#gone + 1] = entry
-    end
-  end
-  local taken, lost, renewed = {}, {}, {}   -- renewed: key -> phase
+  local draft = begin(self, owner, set)
   for _, need in ipairs(set) do
-    local entry = self.have[need.key]
-    local kind = kinds.get(need.kind)
-    local phase = kind.phase or "make"
-    -- What somebody else changed, or an agent left half made, is in the way of what hangs on it.
-    local mend = entry and entry.drifted and "make" or "switch"
-    for _, claim in ipairs(claims_of(need)) do
-      local holder = self.claims[claim]
-      if holder and holder ~= entry then
-        local goes = removed[holder.need.key]
-        if not goes and not gives_up(set, holder, claim) then
-          return nil, ("%s: %s is taken by %s"):format(need.key, claim, next(holder.owners))
-        end
-        if goes and not taken[holder.need.key] then
-          taken[holder.need.key] = true
-          table.insert(plan.switch, { verb = "remove", need = holder.need, owner = owner })
-        end
-        phase = "switch"
-      end
-    end
-    local with_holder = next(renewed) and of_holder(need, renewed)
-    if with_holder and (not entry or lost[need.key]) then
-      table.insert(plan[with_holder], { verb = "create", need = need, owner = owner })
-      renewed[need.key] = with_holder
-    elseif not entry then
-      table.insert(plan[phase], { verb = "create", need = need, owner = owner })
-    elseif not entry.owners[owner] and not kind.shared then
-      return nil, ("%s belongs to %s"):format(need.key, next(entry.owners))
-    elseif not traits.same(entry.need.p, need.p) then
-      local other = other_owner(entry, owner)
-      if other then
-        return nil, ("%s is shared with %s, with other properties"):format(need.key, other)
-      end
-      if differs_in_fixed(kind, entry.need.p, need.p) then
-        lose(self, owner, entry.need, plan[mend], lost)
-        renewed[need.key] = mend
-        table.insert(plan[mend], { verb = "remove", need = entry.need, owner = owner })
-        table.insert(plan[mend], { verb = "create", need = need, owner = owner })
-      else
-        table.insert(plan[mend], { verb = "change", need = need, old = entry.need, owner = owner })
-      end
-    elseif not entry.owners[owner] then
-      table.insert(plan.make, { verb = "share", need = entry.need, owner = owner })
-    end
+    local good, message = add_wanted(draft, need)
+    if not good then return nil, message end
   end
-  table.sort(gone, function(a, b)
-    local ra, rb = kinds.get(a.need.kind).rank, kinds.get(b.need.kind).rank
-    if ra ~= rb then return ra > rb end
-    return a.sequence > b.sequence
-  end)
-  for _, entry in ipairs(gone) do
-    if next(entry.owners, next(entry.owners)) then
-      table.insert(plan.sweep, { verb = "unshare", need = entry.need, owner = owner })
-    elseif not taken[entry.need.key] and not lost[entry.need.key] then
-      table.insert(plan.sweep, { verb = "remove", need = entry.need, owner = owner,
-        implied = implied(entry.need, removed) })
-    end
-  end
-  return plan
+  add_removals(draft)
+  return draft.plan
 end
 
 -- Verbs that change who owns a need, and nothing in the system.

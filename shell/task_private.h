@@ -1,4 +1,4 @@
-/* What the scheduler and the runtime share about tasks; nobody else includes it. */
+/* What the scheduler, the Lua module and the runtime share about tasks; nobody else includes it. */
 #ifndef NERV_SHELL_TASK_PRIVATE_H
 #define NERV_SHELL_TASK_PRIVATE_H
 
@@ -31,6 +31,9 @@ struct task {
 	bool quiet;			/* its error is no news: it was cancelled, or is reported elsewhere */
 };
 
+/* The class of a task's handle. */
+extern const char task_class[];
+
 struct sleeper {
 	struct wait wait;
 	struct ev_loop *loop;
@@ -46,6 +49,9 @@ struct joiner {
 };
 
 void tasks_init(struct runtime *rt);
+
+/* Whether what runs is a task, at a place where Lua can yield. */
+bool task_can_wait(lua_State *L);
 
 /* Ends a task that waits or is ready, where it stands: its to-be-closed variables are closed,
  * nothing else of it runs. */

@@ -1,7 +1,6 @@
 /* Tasks: the scheduler. */
 #include "shell/task.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -151,9 +151,9 @@ for line in few:gmatch("[^\n]+") do
 end
 many = {}
 for i = 1, 5000 do many[("key%04d"):format(i)] = i end
-local began = runtime.now()
+local began = os.clock()
 answer = complete.complete("many.key")
-tap.ok(runtime.now() - began < 1, "five thousand keys are quick")
+tap.ok(os.clock() - began < 1, "five thousand keys are quick")
 tap.eq(#answer.words, 5000, "all of them are there")
 local list = candidates.list(answer, 24, 80)
 tap.eq(select(2, list:gsub("\n", "\n")), 22, "a long list is cut where the terminal ends")

@@ -54,6 +54,9 @@ do
   tap.like(t:ask("h1:ping('10.99.99.99')"), "^failed: ", "what does not succeed is told so")
   t:ask("create green bridge")
   tap.like(t:ask("green:endpoints()"), '; network.get "green" is the network$', "a network that has no variable")
+  t:ask("add green host2")
+  tap.like(t:ask("host2 true"), "endpoint 'host2' is in networks blue and green: name it NETWORK:host2$",
+    "a name that several endpoints have is refused, and the prompt goes on")
   t:ask("network.get('green'):delete()")
 
   local u <close> = start(state)

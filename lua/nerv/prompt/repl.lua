@@ -70,7 +70,8 @@ function Input:take()
     if self.next > #self.lines then return nil end
     self.statement = self:more()
   until self.statement:find("%S")
-  if line.is_command(self.statement) then return self.statement end
+  local known, is_command = pcall(line.is_command, self.statement)
+  if not known or is_command then return self.statement end   -- what it raises, raises in run(), too
   while true do
     local chunk, problem = line.compile(self.statement, "=prompt")
     local following = self.lines[self.next]

@@ -182,6 +182,12 @@ void output_release(struct runtime *rt)
 	free(o);
 }
 
+void output_flush(struct runtime *rt)
+{
+	if (!rt->output || !rt->output->out.stream)
+		fflush(stdout);
+}
+
 FILE *output_terminal(struct runtime *rt)
 {
 	return rt->output ? rt->output->out.former : stdout;

@@ -21,6 +21,11 @@ void output_capture(struct runtime *rt);
 /* Gives back what output_capture() took; before Lua is closed. */
 void output_release(struct runtime *rt);
 
+/* Writes what stdout holds back, for the loop is about to wait: who reads a file or a pipe sees
+ * what has been printed. Nothing where output_capture() has a terminal, whose lines are whole.
+ * May block as long as the reader of a full pipe does. */
+void output_flush(struct runtime *rt);
+
 /* Makes `text`, as much as fits into a line, the status line; none when it is empty. It shows
  * while no prompt is there. */
 void output_status(struct runtime *rt, const char *text);

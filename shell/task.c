@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shell/output.h"
 #include "shell/registry.h"
 #include "shell/runtime.h"
 #include "shell/task_private.h"
@@ -264,8 +265,10 @@ static void on_prepare(struct ev_loop *loop, struct ev_prepare *watcher, int eve
 		next = t->ready_next;
 		resume(t);
 	}
-	if (!rt->ready_head)
-		ev_idle_stop(loop, &rt->ready_idle);
+	if (rt->ready_head)
+		return;
+	ev_idle_stop(loop, &rt->ready_idle);
+	output_flush(rt);
 }
 
 static void on_idle(struct ev_loop *loop, struct ev_idle *watcher, int events)

@@ -56,6 +56,8 @@ like "it is named" err 'directory\.lua'
 run -e 'print("data") runtime.log("log") warn("warning") io.stderr:write("direct\n")'
 prints "stdout holds the output alone" data
 same "stderr holds the rest" "$(cat err)" $'log\nwarning\ndirect'
+run -e 'io.write "early" sleep(0.01) io.write(" ", file.read "out")'
+prints "what was printed is in the file while the script waits" "early early"
 run -e 'for i = 1, 100000 do print(i) end'
 same "much output arrives whole" "$(tail -n 1 out) $(wc -l <out)" "100000 100000"
 "$nervsh" -e 'for i = 1, 100000 do print(i) end' 2>err | head -n 1 >out

@@ -1,8 +1,11 @@
 -- The engine with a kind that makes links of this kernel: what fails half-way leaves nothing, and what is not ours stays.
 local tap <const> = require "tap"
+local batch <const> = require "nerv.batch"
 local engine <const> = require "nerv.engine"
 local kinds <const> = require "nerv.kinds"
+local kernel <const> = require "support.kernel"
 local needs <const> = require "nerv.needs"
+local system <const> = require "support.system"
 
 local NAME <const> = "k" .. digest.random(3)
 
@@ -52,4 +55,27 @@ tap.eq(begun, 2, "of all that is made it is waited until it works")
 link.set { name = NAME .. "a", alias = "" }
 assert(e:apply_all(plan(function(need) need.test_pair { name = NAME .. "a" } end)))
 tap.eq(link.get { name = NAME .. "a" }.alias, nil, "not of what is there")
+
+-- A borrowed interface is a port that forwards when the kind has settled. The kernel's link watch gets to it within a
+-- second, not at once, when it seems to lead nowhere else: one whose other end has the same index elsewhere.
+local interface <const> = kinds.get "interface"
+local lent <const>, elsewhere <const>, INDEX <const> = NAME .. "i", NAME .. "e", "7000"
+local run_dir <close> = system.directory()
+local node <const> = { run_dir = run_dir.path, seen = {}, log = tap.note }
+assert(netns.add { path = elsewhere })
+local _ <close> = setmetatable({}, { __close = function() kernel.forget(elsewhere) end })
+assert(link.add { kind = "bridge", name = NAME, up = true })
+local forwards = 0
+for _ = 1, 5 do
+  kernel.sh("ip", "link", "add", lent, "index", INDEX, "type", "veth", "peer", lent, "index", INDEX, "netns", elsewhere)
+  assert(link.set { name = lent, netns = elsewhere, up = true })
+  local p <const> = { id = "o", name = lent, up = true, master = NAME }
+  assert(interface.create({ { need = { p = p } } }, node))
+  assert(batch.run(interface.settle and interface.settle(p, node) or {}))
+  local port <const> = kernel.find(json.decode(kernel.sh("bridge", "-j", "link")), "ifname", lent)
+  if port.state == "forwarding" then forwards = forwards + 1 end
+  assert(interface.remove({ { need = { p = p } } }, node))
+  assert(link.delete { name = lent })
+end
+tap.eq(forwards, 5, "a borrowed interface forwards when it has settled")
 tap.done()

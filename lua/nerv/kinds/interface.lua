@@ -182,6 +182,9 @@ function M.change(list, node)
   return true
 end
 
+--- As a link's: what the bridge is to forward comes with the carrier.
+function M.settle(p) return p.up and { { "link.settle", { name = p.name, missing_ok = true } } } or {} end
+
 function M.remove(list, node)
   for _, action in ipairs(list) do restore(node.run_dir, action.need.p.name, node.log) end
   return true

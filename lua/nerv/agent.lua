@@ -19,6 +19,7 @@ local planning <const> = require "nerv.engine.planning"
 local file <const> = require "nerv.file"
 local instance <const> = require "nerv.instance"
 local ovsdb <const> = require "nerv.ovsdb"
+local moves <const> = require "nerv.agent.moves"
 local notify <const> = require "nerv.notify"
 local packet_filter <const> = require "nerv.agent.packet_filter"
 local process <const> = require "nerv.process"
@@ -227,6 +228,7 @@ function M.run()
   if not self.state then error("database: " .. message, 0) end
   self.view = desired.view(self.state, self.name)
   self.engine = engine.new(self.node)
+  self.node.moves = moves.new(self.state, self.node)
   -- Calls wait until it has adopted what is there.
   local handlers = calls(self)
   local listener = assert(stream.listen { path = self.instance.run_dir .. "/agent.sock", mode = 432 })

@@ -31,7 +31,10 @@ function M.new(agent, log)
   node.vswitch.management = management.new(node.vswitch, function(name) agent:tell_again(name) end,
     function(name) agent:make_again(name) end)
   --- What follows when the engine has applied actions.
-  function node.applied() node.vswitch.management:refresh_told() end
+  function node.applied()
+    node.vswitch.management:refresh_told()
+    node.moves:tell()
+  end
   local words = { node = agent.name, exe = paths.exe(), libexec = paths.libexec(), p4 = paths.p4(),
     run = inst.run_dir, state = inst.state_dir, ovs = node.vswitch.sockets,
     scripts = context.data_dir .. "/scripts" }

@@ -450,6 +450,7 @@ local function forget_old(self)
   local now = runtime.now()
   if now - (self.forgot or 0) < FORGET then return end
   self.forgot = now
+  self.node.moves:follow()
   for uuid in pairs(self.journal) do
     if not self.state.rows.Change[uuid] then self.journal[uuid] = nil end
   end

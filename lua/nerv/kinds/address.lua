@@ -22,6 +22,7 @@ return {
   create = function(p, node)
     local op = where(p, node)
     op.proto = PROTO
+    if p.link.kind == "link" then node.moves:note(p.link.p) end
     return { { "address.add", op } }
   end,
   -- The kernel would take the others of the same range along, unless it is told to promote the next one. It may have

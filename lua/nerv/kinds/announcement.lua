@@ -1,5 +1,6 @@
 -- Tells the network where a MAC address is now: when what a network has once moves to another node, bridges and
 -- switches in between would go on sending to the former one until they forget it, after minutes.
+local announcements <const> = require "nerv.announce"
 local link_kind <const> = require "nerv.kinds.link"
 local packet <const> = require "nerv.packet"
 local runtime <const> = require "nerv.runtime"
@@ -10,18 +11,10 @@ local DURATION <const> = 20
 -- Each pause is the least one or this share of the time so far, so that what is lost lasts a fraction of the change.
 local LEAST <const>, SHARE <const> = 0.02, 0.1
 
--- A reverse ARP request (RFC 903), which asks nobody anything: what hypervisors send when a guest has moved.
-local function frame(mac)
-  local own = mac:gsub(":", ""):gsub("%x%x", function(digits) return string.char(tonumber(digits, 16)) end)
-  local nobody <const> = "\0\0\0\0"
-  return ("\xff"):rep(6) .. own .. (">I2I2I2BBI2"):pack(0x8035, 1, 0x0800, 6, 4, 3) .. own .. nobody .. own .. nobody
-    .. ("\0"):rep(18)
-end
-
 local function announce(place, mac)
   local socket <close> = packet.open { netns = place.netns, link = place.name, protocol = 1 }
   if not socket then return end   -- it went at once
-  local began, bytes = runtime.now(), frame(mac)
+  local began, bytes = runtime.now(), announcements.place_frame(mac)
   while runtime.now() - began < DURATION and socket:send(bytes) do
     task.sleep(math.max(LEAST, SHARE * (runtime.now() - began)))
   end

@@ -245,6 +245,7 @@ function M.create(p, node)
     guard_port(ops, far)
     bring_up(ops, near, alias(p, node))
     bring_up(ops, far)
+    node.moves:note(p)
     return ops
   end
   if p.parent then return create_part(p, node) end
@@ -294,6 +295,7 @@ function M.change(old, new, node)
     local near, far = ends(new, node)
     change_end(ops, old_near, near)
     change_end(ops, old_far, far)
+    if old.mac ~= new.mac then node.moves:note(new) end
     return ops
   end
   if old.drifted then deafen(ops, M.ifname(new, node), old.drifted) end

@@ -11,6 +11,7 @@ local registry <const> = require "nerv.registry"
 local runtime <const> = require "nerv.runtime"
 local state_module <const> = require "nerv.state"
 local stream <const> = require "nerv.stream"
+local tail <const> = require "nerv.tail"
 local task <const> = require "nerv.task"
 
 local M = {}
@@ -46,11 +47,6 @@ local function start_agent(state_dir)
     stderr = { file = state_dir .. "/agent.log", append = true } }
 end
 
-local function log_tail(state_dir)
-  local text = file.read(state_dir .. "/agent.log") or ""
-  return text:match("([^\n]*)\n*$")
-end
-
 local function try_hold(state_dir)
   local path = socket_of(state_dir)
   if not path then return nil end
@@ -76,12 +72,12 @@ local function find_or_start(state_dir)
     if connection then return connection, hello, path end
     if child:wait(0.01) then
       -- Another shell may have won the race for the lock, or a lab is just ending there.
-      if not (log_tail(state_dir) or ""):find("an agent runs already", 1, true) then break end
+      if not (tail.last_line(state_dir .. "/agent.log") or ""):find("an agent runs already", 1, true) then break end
       task.sleep(0.1)
       child = assert(start_agent(state_dir))
     end
   until runtime.now() > limit
-  registry.fail("the agent does not start: " .. (log_tail(state_dir) or "it does not answer"))
+  registry.fail("the agent does not start: " .. (tail.last_line(state_dir .. "/agent.log") or "it does not answer"))
 end
 
 -- The agent died: start another one at once, so that its lab does not outlive the shell.

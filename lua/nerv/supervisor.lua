@@ -10,6 +10,7 @@ local task <const> = require "nerv.task"
 local runtime <const> = require "nerv.runtime"
 local stream <const> = require "nerv.stream"
 local needs <const> = require "nerv.needs"
+local tail <const> = require "nerv.tail"
 
 local Supervisor = {}
 Supervisor.__index = Supervisor
@@ -60,12 +61,6 @@ local function spawn(self, service)
   return true
 end
 
--- What it wrote last, or nil.
-local function last_line(service)
-  local line = (file.read(service.paths.log) or ""):match("([^\n]*)\n*$")
-  return line ~= "" and line or nil
-end
-
 -- Ready: its socket answers. Without a socket: it lives.
 local function wait_ready(self, service)
   local path = service.p.ready and self.node.substitute(service.p.ready)
@@ -81,7 +76,7 @@ local function wait_ready(self, service)
   end
   if not path then return true end
   return nil, ("service %s is not ready: %s"):format(service.p.name,
-    last_line(service) or "its socket does not answer"), "timeout"
+    tail.last_line(service.paths.log) or "its socket does not answer"), "timeout"
 end
 
 local function ended_text(status)
@@ -165,7 +160,7 @@ end
 --- What is known of a service that does not do its work: how it died, if it did, and what it wrote last; or nil.
 function Supervisor:complaint(p)
   local service = self.services[id_of(p)]
-  local death, line = service and service.death, service and last_line(service)
+  local death, line = service and service.death, service and tail.last_line(service.paths.log)
   if not death and not line then return nil end
   return ("service %s%s%s"):format(p.name, death and " " .. death or "", line and ": " .. line or "")
 end

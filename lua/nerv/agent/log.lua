@@ -1,12 +1,11 @@
 --- The agent's side of the call `log`: the end of its own log or of a service's, and what comes after it.
 local file <const> = require "nerv.file"
 local protocol <const> = require "nerv.protocol"
+local tail <const> = require "nerv.tail"
 local task <const> = require "nerv.task"
 
 local M = {}
 
--- Bytes that are read at once, and of the end of a log at most.
-local CHUNK <const> = 65536
 -- Seconds between two looks at a log that is followed.
 local LOOK <const> = 0.2
 
@@ -24,35 +23,12 @@ local function path_of(agent, service)
     :format(agent.name), "ENOENT"
 end
 
-local function size_of(path)
-  local stat = file.stat(path)
-  return stat and stat.size or 0
-end
-
--- What stands in a file from an offset on, one piece of it.
-local function piece(path, offset)
-  local handle <close> = io.open(path, "rb")
-  if not handle then return "" end
-  handle:seek("set", offset)
-  return handle:read(CHUNK) or ""
-end
-
-local function last_lines(text, count)
-  local at = #text
-  for _ = 1, count do
-    local before = text:sub(1, at - 1):match(".*()\n")
-    if not before then return text end
-    at = before
-  end
-  return text:sub(at + 1)
-end
-
 -- A file that has become shorter has begun anew.
 local function follow(connection, path, offset)
   while true do
-    local size = size_of(path)
+    local size = tail.size(path)
     if size < offset then offset = 0 end
-    local text = size > offset and piece(path, offset) or ""
+    local text = size > offset and tail.piece(path, offset) or ""
     offset = offset + #text
     if #text > 0 and not connection:write_frame(protocol.STDOUT, text) then return end
     if #text == 0 then task.sleep(LOOK) end
@@ -64,11 +40,8 @@ end
 function M.serve(agent, request, connection)
   local path, message, code = path_of(agent, request.service)
   if not path then return nil, message, code end
-  local size = size_of(path)
-  local first = math.max(0, size - CHUNK)
-  local text = piece(path, first)
-  if first > 0 then text = text:match("\n(.*)") or text end
-  local answer = { text = last_lines(text, request.lines) }
+  local size = tail.size(path)
+  local answer = { text = tail.lines(tail.of_file(path, size), request.lines) }
   if not request.follow then return answer end
   protocol.send(connection, answer)
   local follower = task.spawn(follow, connection, path, size)

@@ -122,30 +122,95 @@ local function watch(self, service)
   end
 end
 
---- Starts a service and waits until it is ready; takes one over that runs already.
--- @return true, or nil, message, code
-function Supervisor:start(p)
+-- Ends its processes, SIGTERM first; its log and its record stay.
+local function halt(self, p)
   local paths = self:paths(p)
-  if self.services[paths.id] then return true end
-  local service = { p = p, paths = paths, restarts = 0, starting = true }
-  file.mkdir(self.node.run_dir .. "/services", { parents = true })
-  file.mkdir(self.node.run_dir .. "/log", { parents = true })
+  local service = self.services[paths.id]
+  if service then
+    service.stopping = true
+    if not service.ended then
+      service.child:kill("TERM")
+      service.watcher:join(p.stop or 5)
+    end
+    service.watcher:cancel()
+    service.ended = true
+  end
+  if not file.stat(paths.cgroup) then return true end
+  local good, message, code = cgroup.kill(paths.cgroup)
+  if not good then return nil, message, code end
+  cgroup.remove(paths.cgroup)
+  return true
+end
+
+local function remove_log(paths)
+  file.remove(paths.log)
+  file.remove(paths.log .. ".1")
+end
+
+-- Starts a process, or takes over the one that runs, and waits until it is ready.
+local function begin(self, service)
+  local p, paths = service.p, service.paths
   if not self:adopt(service) then
     if file.stat(paths.cgroup) then cgroup.kill(paths.cgroup) end   -- one that has no record
-    local started, why, errno = spawn(self, service)
-    if not started then return nil, why, errno end
+    local good, message, code = spawn(self, service)
+    if not good then return nil, message, code end
   end
   service.watcher = task.spawn(watch, self, service)
   local good, message, code = wait_ready(self, service)
   service.starting = false
   if good and service.ended then good, message, code = nil, "service " .. p.name .. " ended", "closed" end
-  if not good then
-    self.services[paths.id] = service
-    self:stop(p)
-    return nil, message, code
-  end
+  if good then return true end
   self.services[paths.id] = service
+  halt(self, p)
+  return nil, message, code
+end
+
+-- Starts what this agent does not run.
+local function start(self, p)
+  local paths = self:paths(p)
+  local service = { p = p, paths = paths, restarts = 0, starting = true }
+  file.mkdir(self.node.run_dir .. "/services", { parents = true })
+  file.mkdir(self.node.run_dir .. "/log", { parents = true })
+  local known = file.stat(paths.log)
+  local good, message, code = begin(self, service)
+  self.services[paths.id] = good and service or nil
+  if good then return true end
+  file.remove(paths.record)
+  if not known then remove_log(paths) end
+  return nil, message, code
+end
+
+--- Starts a service and waits until it is ready; takes one over that runs already.
+-- @return true, or nil, message, code
+function Supervisor:start(p)
+  if self.services[id_of(p)] then return true end
+  return start(self, p)
+end
+
+-- What another process is made of.
+local PROCESS <const> = { "argv", "env", "netns", "user", "capabilities" }
+
+local function same_process(old, new)
+  for _, field in ipairs(PROCESS) do
+    if not needs.equal(old[field], new[field]) then return false end
+  end
   return true
+end
+
+--- Gives a service other properties: another process where it takes one, whose log goes on where the former one's
+-- ended.
+-- @return true, or nil, message, code
+function Supervisor:change(p)
+  local id = id_of(p)
+  local service = self.services[id]
+  if service and same_process(service.p, p) then
+    service.p = p
+    return true
+  end
+  local good, message, code = halt(self, p)
+  if good then return start(self, p) end
+  self.services[id] = nil
+  return nil, message, code
 end
 
 --- Whether a service has been started or taken over; it may be just starting again.
@@ -195,28 +260,15 @@ function Supervisor:adopted(p)
   return good and p or nil
 end
 
---- Stops a service: SIGTERM, then the end of its cgroup.
+--- Stops a service for good: SIGTERM, then the end of its cgroup. Its log goes with it.
 -- @return true, or nil, message, code
 function Supervisor:stop(p)
   local paths = self:paths(p)
-  local service = self.services[paths.id]
-  if service then
-    service.stopping = true
-    if not service.ended then
-      service.child:kill("TERM")
-      service.watcher:join(p.stop or 5)
-    end
-    service.watcher:cancel()
-    self.services[paths.id] = nil
-  end
-  if file.stat(paths.cgroup) then
-    local good, message, code = cgroup.kill(paths.cgroup)
-    if not good then return nil, message, code end
-    cgroup.remove(paths.cgroup)
-  end
+  local good, message, code = halt(self, p)
+  self.services[paths.id] = nil
+  if not good then return nil, message, code end
   file.remove(paths.record)
-  file.remove(paths.log)
-  file.remove(paths.log .. ".1")
+  remove_log(paths)
   return true
 end
 
@@ -275,14 +327,23 @@ function Supervisor:list(kind)
   return found
 end
 
---- Ends what an agent started that died before it wrote the record.
+-- Whether nobody runs a service, nor has left a record of it.
+local function is_unknown(self, id)
+  return not self.services[id] and not file.stat(self.node.run_dir .. "/services/" .. id .. ".json")
+end
+
+--- Removes what an agent left that died before it wrote a record, or when it had removed it: processes and logs.
 function Supervisor:sweep()
   for _, id in ipairs(cgroup.list(self.node.cgroup .. "/services") or {}) do
     local group = self.node.cgroup .. "/services/" .. id
-    if not self.services[id] and not file.stat(self.node.run_dir .. "/services/" .. id .. ".json") then
+    if is_unknown(self, id) then
       cgroup.kill(group)
       cgroup.remove(group)
     end
+  end
+  for _, name in ipairs(file.list(self.node.run_dir .. "/log") or {}) do
+    local id = name:match "^(.+)%.log$" or name:match "^(.+)%.log%.1$"
+    if id and is_unknown(self, id) then file.remove(self.node.run_dir .. "/log/" .. name) end
   end
 end
 

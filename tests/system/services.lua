@@ -7,8 +7,9 @@ local system <const> = require "support.system"
 local dir <const> = system.directory()
 local _ <close> = dir
 system.write(dir.path, "talker.lua", [[
-return archetype { name = "talker", summary = "a service that talks", network = { file = { type = "file", required = true, doc = "what to run" } },
-  on_network = function(need, net) need.service { name = "talk", argv = { "sh", net.file } } end, on_endpoint = function() end }]])
+return archetype { name = "talker", summary = "a service that talks", network = {
+    file = { type = "file", required = true, doc = "what to run" }, ready = { type = "string", doc = "its socket" } },
+  on_network = function(need, net) need.service { name = "talk", argv = { "sh", net.file }, ready = net.ready } end, on_endpoint = function() end }]])
 local script <const> = system.write(dir.path, "talk.sh", "echo hello; exec sleep 1000")
 local state <const> = system.state()
 local _ <close> = state
@@ -35,16 +36,42 @@ tap.ok(tap.eventually(15, function() local now = talker() return now and now.res
 tap.ok(runtime.now() - began > 0.2 + 0.4 + 0.8, "less and less often", runtime.now() - began)
 tap.like(system.nervsh({ "-c", "log n.talk" }, { env = state.env }).stdout, "^hello\nhello\nshort life\nshort life\n", "its log")
 
+-- With another option it is another process: what the former one said stays, and who follows the log sees it go on.
+local other <const> = system.write(dir.path, "other.sh", "echo other; exec sleep 1000")
+file.write(script, "echo former; exec sleep 1000")
+local function log() return system.nervsh({ "-c", "log -n 100 n.talk" }, { env = state.env }).stdout end
+tap.ok(tap.eventually(30, function() return log():find "former\n$" end), "it says something else")
+local follower <const> = process.spawn { argv = { process.exe(), "-c", "log -f -n 1 n" }, add_env = state.env, stdin = "null", stdout = "pipe" }
+tap.eq(follower.stdout:read_line(), "former", "its log is followed")
+local before <const> = talker()
+tap.eq(shell(("network.get('n'):update { file = %q }"):format(other)).exit, 0, "its option changes")
+tap.ok(talker().pid ~= before.pid and not process.exists(before.pid), "it is another process", talker())
+tap.ok(tap.eventually(10, function() return log():find "former\nother\n$" end), "what it said before is kept", log())
+tap.eq(follower.stdout:read_line(), "other", "and followed on")
+follower:kill "INT"
+follower:wait(10)
+
+tap.ok(shell(("network.get('n'):update { file = %q }"):format(script)).exit == 0 and tap.eventually(10, function()
+  return log():find "former\nother\nformer\n$" end), "and back", log())
+
+-- One that does not start is undone, and what both said is kept.
+local dying <const> = system.write(dir.path, "dying.sh", "echo no luck; exit 1")
+tap.like(shell(("network.get('n'):update { file = %q, ready = '${run}/none' }"):format(dying)).stderr,
+  "service talk is not ready: no luck", "one that does not start")
+tap.ok(tap.eventually(10, function() return log():find "other\nformer\nno luck\nformer\n$" end), "its words stay", log())
+local run <const> = shell "print(lab.connection().hello.run_dir)".stdout:match "%S+"
+
 -- The log stays small.
 file.write(script, "echo first; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo last; exec sleep 1000")
+process.adopt(talker().pid):kill "KILL"
 tap.ok(tap.eventually(30, function()
   local text = system.nervsh({ "-c", "log -n 1 n.talk" }, { env = state.env }).stdout
-  local run = shell "print(lab.connection().hello.run_dir)".stdout:match "%S+"
   local now, former = file.stat(run .. "/log/n.talk.log"), file.stat(run .. "/log/n.talk.log.1")
   return now and former and now.size < 1 << 20 and former.size > 3000000 and text
 end), "a large log begins anew")
 shell [[network.get("n"):delete()]]
 tap.eq(talker(), nil, "gone with its network")
+tap.ok(not file.stat(run .. "/log/n.talk.log") and not file.stat(run .. "/log/n.talk.log.1"), "and its log", file.list(run .. "/log"))
 local pid <const> = tonumber(shell "print(lab.connection().hello.pid)".stdout:match "%d+")
 process.adopt(pid):kill "TERM"
 

@@ -1,4 +1,16 @@
--- A supervised process.
+-- A supervised process. With other properties it is another process under the same name, whose log goes on.
+
+-- What the supervisor does for each of a list.
+local function each(method)
+  return function(list, node)
+    for i, action in ipairs(list) do
+      local good, message, code = node.supervisor[method](node.supervisor, action.need.p)
+      if not good then return nil, message, code, i end
+    end
+    return true
+  end
+end
+
 return {
   name = "service", text = "a supervised process", class = "call", rank = 60,
   properties = {
@@ -14,22 +26,9 @@ return {
     stop = { doc = "seconds that it gets to end by itself", default = 5 },
   },
   key = function(p) return p.id .. "/" .. p.name end,
-  fixed = { "argv", "env", "netns", "user", "capabilities" },
-  create = function(list, node)
-    for i, action in ipairs(list) do
-      local good, message, code = node.supervisor:start(action.need.p)
-      if not good then return nil, message, code, i end
-    end
-    return true
-  end,
-  change = function() return true end,
-  remove = function(list, node)
-    for i, action in ipairs(list) do
-      local good, message, code = node.supervisor:stop(action.need.p)
-      if not good then return nil, message, code, i end
-    end
-    return true
-  end,
+  create = each "start",
+  change = each "change",
+  remove = each "stop",
   read = function(p, _, node) return node.supervisor:adopted(p) end,
   list = function(_, node)
     local found = node.supervisor:list "service"

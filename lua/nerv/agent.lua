@@ -180,7 +180,8 @@ local function close(self)
   end
   self.state:close()
   self.node.supervisor:release()   -- what is left, the database above all, ends with its cgroup
-  instance.clean(self.instance.state_dir, self.instance.id)
+  local good, message = instance.clean(self.instance.state_dir, self.instance.id)
+  if not good then log("what is left: " .. message) end
 end
 
 -- A lab lives while a shell uses it. One may hold the agent not yet, because it has just started it, or not yet again,

@@ -10,6 +10,7 @@ local link_group <const> = require "nerv.link_group"
 local link_kind <const> = require "nerv.kinds.link"
 local netns <const> = require "nerv.netns"
 local process <const> = require "nerv.process"
+local runtime <const> = require "nerv.runtime"
 local stream <const> = require "nerv.stream"
 
 local M = {}
@@ -27,7 +28,9 @@ local function clean_orphans(state_dir)
     local run_dir = context.run_dir(id)
     if file.read(run_dir .. "/state") == state_dir .. "\n" then
       local agent = stream.connect { path = run_dir .. "/agent.sock", timeout = 5 }
-      if agent then agent:close() else M.clean_remains(id) end
+      local good, message = true, nil
+      if agent then agent:close() else good, message = M.clean_remains(id) end
+      if not good then runtime.log(("what %s has left: %s"):format(run_dir, message)) end
     end
   end
 end
@@ -73,15 +76,38 @@ local function remove_links(id, seed)
   if #names > 0 then link.delete_many { names = names, group = link_group.random() } end
 end
 
-local function remove_data_planes(run_dir)
-  local nerv_nve = require("nerv.paths").libexec() .. "/nerv-nve"
-  for _, name in ipairs(file.list(run_dir .. "/bpf") or {}) do
-    process.run { argv = { nerv_nve, "--remove", "--pin", run_dir .. "/bpf/" .. name } }
+--- Takes the data plane of a switch whose process has ended out of the kernel.
+-- @tparam string pin the directory of its pins
+-- @return true, or nil, message, code
+function M.remove_data_plane(pin)
+  local result, message, code = process.run { argv = { require("nerv.paths").libexec() .. "/nerv-nve", "--remove",
+    "--pin", pin } }
+  if not result then return nil, message, code end
+  if result.exit == 0 then return true end
+  return nil, "nerv-nve --remove: " .. result.stderr:gsub("%s+$", ""), "EXIT"
+end
+
+-- Calls f(path) for all that a directory holds, whatever becomes of the others.
+-- @return true; or nil, message, code of the first one that failed
+local function each(directory, f)
+  local failed
+  for _, name in ipairs(file.list(directory) or {}) do
+    local good, message, code = f(directory .. "/" .. name)
+    if not good and not failed then failed = { message, code } end
   end
+  if failed then return nil, failed[1], failed[2] end
+  return true
+end
+
+-- A file system of pins has files of its own beside their directories.
+local function remove_pinned(path)
+  local stat = file.stat(path)
+  if not stat or stat.type ~= "directory" then return true end
+  return M.remove_data_plane(path)
 end
 
 --- Removes what a dead agent's instance left outside of its state directory: processes, links, namespaces, data
--- planes, its run directory.
+-- planes, its run directory. That stays while a data plane, or a node of a testbed, does: the next attempt finds it.
 -- @return true, or nil, message, code
 function M.clean_remains(id)
   local run_dir = context.run_dir(id)
@@ -92,8 +118,8 @@ function M.clean_remains(id)
     cgroup.remove(group)
   end
   -- A testbed's nodes: their agents ran in this instance's cgroup.
-  for _, name in ipairs(file.list(run_dir .. "/nodes") or {}) do M.clean(run_dir .. "/nodes/" .. name) end
-  remove_data_planes(run_dir)
+  local nodes_gone, node_message, node_code = each(run_dir .. "/nodes", M.clean)
+  local planes_gone, plane_message, plane_code = each(run_dir .. "/bpf", remove_pinned)
   for _, path in ipairs(netns.list(run_dir .. "/ns") or {}) do
     batch.run(link_kind.removal_of_parts(path))
     netns.delete { path = path }
@@ -102,6 +128,8 @@ function M.clean_remains(id)
   require("nerv.agent.vswitch").clean(id, run_dir)
   local state_dir = (file.read(run_dir .. "/state") or ""):match("^[^\n]+")
   remove_links(id, state_dir and seed_of(state_dir))
+  if not nodes_gone then return nil, node_message, node_code end
+  if not planes_gone then return nil, plane_message, plane_code end
   file.umount(run_dir .. "/bpf", { lazy = true })
   local good, message, code = file.remove_tree(run_dir)
   if not good and code ~= "ENOENT" then return nil, message, code end
@@ -149,15 +177,15 @@ function M.has_shell(state_dir)
 end
 
 --- Removes a lab that neither an agent nor a shell uses any more.
--- @return whether it was one
+-- @return whether it was one and is gone; else why something of it stays, if that is so
 function M.clean_dead(state_dir)
   if not file.stat(state_dir .. "/temporary") then return false end
   local lock = file.lock(state_dir .. "/lock")
   if not lock then return false end
-  local dead = not M.has_shell(state_dir)
-  if dead then M.clean(state_dir) end
+  local gone, message = false, nil
+  if not M.has_shell(state_dir) then gone, message = M.clean(state_dir) end
   lock:close()
-  return dead
+  return gone, message
 end
 
 -- The run directory of the lab whose testbed a node belongs to.
@@ -167,17 +195,19 @@ local function parent(state_dir)
 end
 
 --- Removes all such labs of this machine; a testbed's nodes go with their lab.
--- @return array of the state directories that were cleaned
+-- @return array of the state directories that were cleaned; array of why others stay
 function M.clean_all_dead()
-  local cleaned = {}
+  local cleaned, problems = {}, {}
   for _, id in ipairs(file.list(context.run_root()) or {}) do
     local state_dir = (file.read(context.run_dir(id) .. "/state") or ""):match("^[^\n]+")
     local lab = state_dir and parent(state_dir)
-    if state_dir and not (lab and file.stat(lab)) and M.clean_dead(state_dir) then
-      cleaned[#cleaned + 1] = state_dir
+    if state_dir and not (lab and file.stat(lab)) then
+      local gone, message = M.clean_dead(state_dir)
+      if gone then cleaned[#cleaned + 1] = state_dir end
+      if message then problems[#problems + 1] = ("%s: %s"):format(state_dir, message) end
     end
   end
-  return cleaned
+  return cleaned, problems
 end
 
 return M

@@ -247,6 +247,7 @@ return api.module("lab", "this shell's agent and database; the first call that n
   ask = { internal = true },
   operations = { internal = true },
   leave = { internal = true },
-  clean = { text = "removes what labs left whose agents are dead; returns the state directories that were cleaned",
+  clean = { text = "removes what labs left whose agents are dead; returns the state directories that were cleaned, "
+      .. "and why others stay",
     example = "print(#lab.clean())" },
 })

@@ -484,7 +484,10 @@ function Worker:follow()
         text = "failed: " .. tostring(text)
       end
       if self.closing then return end
-      if text:find("^failed") and (phase == "sweep" or phase == "undo") then retry_objects(self, change) end
+      if text:find("^failed") and (phase == "sweep" or phase == "undo") then
+        self.node.log(("change %s: %s: %s"):format(change.text, phase, text))   -- nobody else hears of it
+        retry_objects(self, change)
+      end
       self.reported[change._uuid .. phase] = change._uuid
       if uncertain and #uncertain > 0 then task.spawn(confirm, self, change, phase, text, uncertain)
       else report(self, change, phase, text) end

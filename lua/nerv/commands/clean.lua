@@ -9,8 +9,9 @@ return {
   end,
   example = "clean -f json",
   run = function()
-    local rows = {}
-    for i, dir in ipairs(require("nerv.lab").clean()) do rows[i] = { removed = dir } end
+    local rows, cleaned, problems = {}, require("nerv.lab").clean()
+    for i, dir in ipairs(cleaned) do rows[i] = { removed = dir } end
+    if #problems > 0 then return nil, table.concat(problems, "; ") end
     return rows
   end,
 }

@@ -1,4 +1,5 @@
 -- A P4 switch of this node, run as a supervised nerv-nve.
+local instance <const> = require "nerv.instance"
 local service_kind <const> = require "nerv.kinds.service"
 local needs
 
@@ -29,12 +30,7 @@ local function stop(p, node)
   node.close_switch(p.name)
   local good, message, code = node.supervisor:stop(service(p).p)
   if not good then return nil, message, code end
-  local result
-  result, message, code = require("nerv.process").run { argv = { node.substitute("${libexec}/nerv-nve"),
-    "--remove", "--pin", node.substitute("${run}/bpf/" .. p.name) } }
-  if not result then return nil, message, code end
-  if result.exit ~= 0 then return nil, "nerv-nve --remove: " .. result.stderr, "EXIT" end
-  return true
+  return instance.remove_data_plane(node.substitute("${run}/bpf/" .. p.name))
 end
 
 return {

@@ -17,6 +17,7 @@ package.path = ("%s/common/?.lua;%s/paper/?.lua;%s"):format(HERE, HERE, package.
 local bed_module <const> = require "bed"
 local results_module <const> = require "results"
 local steps_module <const> = require "steps"
+local work <const> = require "work"
 
 local RATE <const> = "100mbit"
 
@@ -53,6 +54,7 @@ local function machine()
 end
 
 local o <const> = read_arguments(arg)
+work.sweep()
 local results <const> = results_module.open(o.out, o.again, { seconds = o.seconds, rate = o.rate, machine = machine() })
 local steps <const> = steps_module.list(results.data, o)
 

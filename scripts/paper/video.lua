@@ -1,5 +1,6 @@
 --- The video: VLC serves the clip over HTTP in an endpoint of a network, and VLC in others receives and decodes it.
 local clip <const> = require "clip"
+local work <const> = require "work"
 
 local M = {}
 
@@ -50,9 +51,7 @@ end
 --- Makes the clip: MPEG-2 in a transport stream.
 -- @return a directory with it, for VLC to work in; it goes with the scope
 function M.prepare()
-  local dir <const> = setmetatable({ path = expect(file.temp_dir "paper-video-") },
-    { __close = function(self) file.remove_tree(self.path) end })
-  expect(file.chown(dir.path, { user = USER }))
+  local dir <const> = work.directory(USER)
   clip.draw(dir.path .. "/clip.y4m")
   encode(dir.path, "clip.y4m", CLIP, "mp2v,vb=3000", "ts")
   return dir

@@ -50,6 +50,14 @@ local function done(result)
   return table.concat(steps, ", ")
 end
 
+-- One that was killed has left its directory.
+local killed <const> = assert(process.spawn { argv = { process.exe(), "-e", [[package.path = "scripts/paper/?.lua;" .. package.path
+  local dir <close> = require("work").directory "nobody" print(dir.path) io.stdout:flush() sleep(1000)]] },
+  add_env = env, stdin = "null", stdout = "pipe" })
+tap.ok(file.stat(killed.stdout:read_line()), "a directory that VLC works in")
+killed:kill "KILL"
+killed:wait()
+
 -- In the middle.
 local first <const> = assert(process.spawn { argv = argv, add_env = env, stdout = "pipe" })
 local line

@@ -177,15 +177,17 @@ function M.has_shell(state_dir)
 end
 
 --- Removes a lab that neither an agent nor a shell uses any more.
--- @return whether it was one and is gone; else why something of it stays, if that is so
+-- @return whether it was one and is gone, and why something of it stays, if that is so; nil while an agent has it,
+-- which may be just ending
 function M.clean_dead(state_dir)
   if not file.stat(state_dir .. "/temporary") then return false end
-  local lock = file.lock(state_dir .. "/lock")
+  local lock, _, code = file.lock(state_dir .. "/lock")
+  if not lock and code == "EWOULDBLOCK" then return nil end
   if not lock then return false end
   local gone, message = false, nil
   if not M.has_shell(state_dir) then gone, message = M.clean(state_dir) end
   lock:close()
-  return gone, message
+  return gone or false, message
 end
 
 -- The run directory of the lab whose testbed a node belongs to.

@@ -64,17 +64,23 @@ local function find_or_start(state_dir)
   if process.uid() ~= 0 then
     registry.fail("no agent answers you on " .. state_dir .. ", and only root can start one")
   end
-  local child, message = start_agent(state_dir)
-  if not child then registry.fail("the agent does not start: " .. message) end
-  local limit = runtime.now() + START_LIMIT
+  local limit, child = runtime.now() + START_LIMIT, nil
   repeat
+    -- Until the agent of a lab that is just ending, or was killed, is gone: the next one would take its place in it.
+    if not child and instance.clean_dead(state_dir) ~= nil then
+      local message
+      child, message = start_agent(state_dir)
+      if not child then registry.fail("the agent does not start: " .. message) end
+    end
     connection, hello, path = try_hold(state_dir)
     if connection then return connection, hello, path end
-    if child:wait(0.01) then
-      -- Another shell may have won the race for the lock, or a lab is just ending there.
+    if not child then
+      task.sleep(0.05)
+    elseif child:wait(0.01) then
+      -- Another shell may have won the race for the lock.
       if not (tail.last_line(state_dir .. "/agent.log") or ""):find("an agent runs already", 1, true) then break end
       task.sleep(0.1)
-      child = assert(start_agent(state_dir))
+      child = nil
     end
   until runtime.now() > limit
   registry.fail("the agent does not start: " .. (tail.last_line(state_dir .. "/agent.log") or "it does not answer"))
@@ -129,7 +135,6 @@ function M.connection()
   connecting = true
   local _ <close> = setmetatable({}, { __close = function() connecting = false end })
   local state_dir = context.state_dir()
-  instance.clean_dead(state_dir)
   local hold, hello, path = find_or_start(state_dir)
   local shell = instance.attach(state_dir)
   if context.options.keep then protocol.call(path, { call = "keep" }) end

@@ -101,6 +101,20 @@ local function removed_by_next(which, text)
   crash.all_gone(one.anatomy, 3, text .. ": nothing is left of the former one")
 end
 
+-- An agent that was killed keeps its lock until the kernel is done with it.
+local function removed_by_next_later()
+  local state <close> = system.state()
+  local one = start(state, LAB .. "sleep(1000)")
+  kill_with(one, everything())
+  local lock
+  tap.eventually(5, function() lock = file.lock(state.path .. "/lock") return lock end)
+  local next_one = task.spawn(system.nervsh, { "-e", "print(#network.list(), #node.list())" }, { env = state.env })
+  tap.ok(not next_one:join(1), "while a dead agent's lock is there the next lab waits")
+  lock:close()
+  tap.eq(next_one:wait().stdout, "0\t1\n", "and then begins anew")
+  crash.all_gone(one.anatomy, 3, "nothing is left of the former one")
+end
+
 local function at_once() end
 local function while_made(one) tap.eventually(20, function() return endpoints_of(one) > 60 end) end
 local function while_deleted(one)
@@ -125,6 +139,8 @@ for round = 1, ROUNDS do
   removed_by_next(agent_only, title "shell and agent killed")
   removed_by_next(everything, title "all processes killed")
 end
+
+removed_by_next_later()
 
 -- At any moment, the start of the lab and its end included.
 local WORK <const> = [[

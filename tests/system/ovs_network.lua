@@ -46,6 +46,12 @@ local in_kernel <const> = file.stat "/sys/module/openvswitch" ~= nil
 tap.eq({ facts["blue/switch-data.datapath"], facts["blue/switch-data.offload"], facts["blue/switch-data.interface"] },
   in_kernel and { "system", "kernel", bridge } or { "netdev", "userspace-tso", bridge }, "the chosen ways show in the facts")
 tap.eq(ovs:vsctl("get", "bridge", bridge, "datapath_id"), '"' .. facts["blue/switch-data.dpid"] .. '"', "so does the datapath id")
+local seen
+local asked <const> = assert(openflow.connect { path = facts["blue/switch-data.socket"],
+  on_switch = function(dp) seen = { dp.id, #dp:stats "flow" } end })
+tap.eventually(10, function() return seen end)
+asked:close()
+tap.eq(seen, { facts["blue/switch-data.dpid"], 1 }, "and a socket at which the bridge answers whoever asks, beside controllers")
 
 -- TCP: a server that says how much it got, a client that sends it
 local function carries(from, to, target, bytes)

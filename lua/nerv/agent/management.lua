@@ -31,9 +31,12 @@ local function ended(self, name, connection)
   task.spawn(self.lost, name)
 end
 
+--- Where the daemon answers for a bridge.
+function Management:socket(name) return ("%s/%s.mgmt"):format(self.vswitch.dir, name) end
+
 local function connect(self, name)
   local connection = {}
-  local path <const> = ("%s/%s.mgmt"):format(self.vswitch.dir, name)
+  local path <const> = self:socket(name)
   local controller, message, code = openflow.connect { path = path, keepalive = 0, log = self.vswitch.node.log,
     on_switch = function(dp)
       dp:config { miss_send_len = 0 }   -- else it is sent all that controllers are

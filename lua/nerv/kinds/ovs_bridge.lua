@@ -12,7 +12,7 @@ M.properties = {
   vswitch = { doc = "the node's Open vSwitch; wanted by itself" },
   sink = { doc = "the link that hides its ports from the node's own stack; wanted by itself" },
 }
-M.facts = { "datapath", "offload", "dpid", "interface" }
+M.facts = { "datapath", "offload", "dpid", "interface", "socket" }
 
 function M.key(p) return p.id .. "/" .. p.name end
 function M.complete(p, _, want)
@@ -114,6 +114,7 @@ function M.fact(p, field, node)
   if not node.vswitch:runs() then return nil end
   if field == "datapath" then return node.vswitch:datapath() end
   if field == "offload" then return node.vswitch:offload() end
+  if field == "socket" then return node.vswitch.management:socket(M.ifname(p, node)) end
   return field == "dpid" and M.dpid(p, node) or M.ifname(p, node)
 end
 

@@ -159,7 +159,10 @@ end
 local function kind_text(name)
   local kind, rows = kinds.get(name), {}
   for i, p in ipairs(options.sorted_keys(kind.properties)) do
-    rows[i] = { p, kind.properties[p].doc .. reference.remark(kind.properties[p]) }
+    local property <const> = kind.properties[p]
+    rows[i] = { p, property.need and table.concat(property.need, "|") or property.fields and "table"
+      or reference.type_of(property) or "",
+      property.doc .. reference.remark(property) }
   end
   return join { wrapped(("need.%s{...}: "):format(name), kind.text or "a kind of need"), table_of(rows, "  ") }
 end

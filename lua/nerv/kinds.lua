@@ -5,7 +5,8 @@
 --   class        kinds of class "kernel" give operations for one batch on a worker thread;
 --                those of class "call" are functions that may wait
 --   rank         order of removal: higher ranks go first
---   properties   NAME = { doc =, required =, default = }
+--   properties   NAME = { doc =, required =, default =, type = one of those of options, or need = list of the kinds
+--                that may be handed on, or fields = properties of a table }; what only the system knows fits everywhere
 --   key(p)       identity on the node, from the wanted properties alone
 --   fixed        properties whose change means: remove and make anew
 --   claims(p)    what it excludes, as texts
@@ -43,6 +44,7 @@
 local api <const> = require "nerv.api"
 local archetypes <const> = require "nerv.archetype"
 local file <const> = require "nerv.file"
+local options <const> = require "nerv.options"
 local registry <const> = require "nerv.registry"
 
 local M = {}
@@ -53,8 +55,16 @@ local built_in <const> = { "netns", "foreign_netns", "link", "interface", "addre
 local known = {}
 
 function M.define(kind)
+  local what = "kinds.define: "
+  if type(kind.name) == "string" then what = ("%skind '%s': "):format(what, kind.name) end
   for _, field in ipairs { "name", "class", "rank", "properties", "key", "create", "remove", "read" } do
-    if kind[field] == nil then registry.fail(("kinds.define: field '%s' is missing"):format(field)) end
+    if kind[field] == nil then registry.fail(("%sfield '%s' is missing"):format(what, field)) end
+  end
+  for name, property in pairs(kind.properties) do
+    if property.type and not options.type_text(property.type) then
+      registry.fail(("%sproperty '%s': unknown type '%s'; the types are %s"):format(what, name,
+        tostring(property.type), table.concat(options.type_names(), ", ")))
+    end
   end
   kind.fixed = kind.fixed or {}
   kind.properties.after = kind.properties.after or { doc = "needs that must be there before" }

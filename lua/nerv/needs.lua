@@ -87,17 +87,52 @@ function M.make(kind_name, p, owner)
     owner = owner, label = kind_name }, need_meta)
 end
 
+local read_properties
+
+-- A property's value as its kind has it; what is wrong with it raises.
+local function read_property(what, property, value)
+  if M.is_placeholder(value) then return value end
+  if property.need then
+    for _, kind in ipairs(property.need) do
+      if M.is_need(value) and rawget(value, "kind") == kind then return value end
+    end
+    complain(("%s: a need of kind %s is expected, not %s"):format(what, table.concat(property.need, " or "),
+      M.is_need(value) and rawget(value, "label") or type(value) == "string" and ("'%s'"):format(value) or type(value)))
+  end
+  if property.fields then return read_properties(what, property.fields, value) end
+  if not property.type then return value end
+  local good, message = options.check_value(property, value)
+  if not good then complain(("%s: %s"):format(what, message)) end
+  return options.value(property, value)
+end
+
+function read_properties(what, description, given)
+  if type(given) ~= "table" or M.is_need(given) then complain(what .. ": a table of properties is expected") end
+  local values = {}
+  for name, value in pairs(given) do
+    local property <const> = description[name]
+    if not property then
+      local names <const> = options.sorted_keys(description)
+      complain(("%s: unknown property '%s'%s"):format(what, tostring(name),
+        suggest(name, names, "; there are " .. table.concat(names, ", "))))
+    end
+    values[name] = read_property(("%s: property '%s'"):format(what, name), property, value)
+  end
+  return values
+end
+
+-- The names of the properties in which two differ.
+local function differences(a, b)
+  local names = {}
+  for _, name in ipairs(options.sorted_keys(options.join(a, b))) do
+    if not M.equal(a[name], b[name]) then names[#names + 1] = name end
+  end
+  return table.concat(names, ", ")
+end
+
 local function add(kind_name, p)
   local kind <const> = kinds.get(kind_name)
-  if type(p) ~= "table" then complain(("need.%s: a table of properties is expected"):format(kind_name)) end
-  local checked = {}
-  for name, value in pairs(p) do
-    if not kind.properties[name] then
-      complain(("need.%s: unknown property '%s'%s"):format(kind_name, tostring(name),
-        suggest(name, options.sorted_keys(kind.properties))))
-    end
-    checked[name] = value
-  end
+  local checked <const> = read_properties("need." .. kind_name, kind.properties, p)
   checked.after = nil
   for _, one in ipairs(options.completions(kind.properties)) do
     if checked[one.key] == nil then
@@ -114,8 +149,8 @@ local function add(kind_name, p)
   local former = current.set.by_key[made.key]
   if former then
     if not M.equal(former.p, made.p) then
-      complain(("two needs contradict each other: %s is wanted twice, with different properties")
-        :format(made.key))
+      complain(("two needs contradict each other: %s is wanted twice, with different properties: %s")
+        :format(made.key, differences(former.p, made.p)))
     end
     return former
   end
@@ -222,8 +257,9 @@ end
 local function component_ports(spec, outer)
   local ports <const> = {}
   for own, name in pairs(spec.ports or { data = spec.port }) do
-    ports[own] = outer.ports[name]
-      or complain(("need.network %s: the network has no port '%s'"):format(spec.name, name))
+    local there <const> = table.concat(options.sorted_keys(outer.ports), ", ")
+    ports[own] = outer.ports[name] or complain(("need.network %s: the network has no port '%s'; %s"):format(spec.name,
+      name, there == "" and "its archetype names none in `ports`" or "there are " .. there))
   end
   return ports
 end

@@ -133,6 +133,7 @@ local types <const> = {
   address6 = { "an IPv6 address", ip("address", 6) },
   interface4 = { "an IPv4 address with its prefix length: \"10.1.0.2/24\"", ip("interface", 4) },
   interface6 = { "an IPv6 address with its prefix length: \"fd00::2/64\"", ip("interface", 6) },
+  host = { "an IP address with its prefix length: \"10.1.0.2/24\", \"fd00::2/64\"", ip "interface" },
   mac = { "a MAC address: \"02:00:00:00:00:01\"", function(v)
     if type(v) == "string" and v:match("^%x%x:%x%x:%x%x:%x%x:%x%x:%x%x$") then
       local first = tonumber(v:sub(1, 2), 16)

@@ -31,7 +31,7 @@ topic() {
 	for line in "$@"; do like "help($what) has $line" out "$line"; done
 }
 topic '"ip"' '^archetype ip: ' '^network options:' '  subnet +cidr4 ' '  mtu .*\(default 1500\)' '^endpoint options:' '  address '
-topic '"link"' '^module link: ' '  link.add\{...\} +makes' '^need.link' '  kind .*\(required\)'
+topic '"link"' '^module link: ' '  link.add\{...\} +makes' '^need.link' '  kind +string +veth' '  name .*' 'derived from it \(required\)'
 topic '"link.add"' '^link.add\{...\}: makes' '^  name +string .*\(required\)' '^  peer +table' '^    name ' '^example:' '^  link.add'
 topic 'link.add' '^link.add\{...\}: makes'
 topic 'network.create' '^network.create\{...\}: ' '^  name +name .*\(required\)'

@@ -270,6 +270,35 @@ for text, f in pairs {
     need.test_thing { name = "a" }
     need.test_thing { name = "a", size = 1 }
   end,
+  ["test_thing a is wanted twice, with different properties: size"] = function(need)
+    need.test_thing { name = "a", size = 2 }
+    need.test_thing { name = "a", size = 1 }
+  end,
+  ["need.test_thing: unknown property 'colour'; there are "] = function(need) need.test_thing { name = "a", colour = 1 } end,
+  ["need.link: property 'up': true or false is expected"] = function(need)
+    need.link { kind = "bridge", name = "b", up = "yes" }
+  end,
+  ["need.link: property 'mtu': an integer from 68 to 65535 is expected"] = function(need)
+    need.link { kind = "bridge", name = "b", mtu = "1500" }
+  end,
+  ["need.link: property 'peer': unknown property 'masetr'; did you mean 'master'?"] = function(need)
+    need.link { kind = "veth", name = "v", peer = { masetr = "b" } }
+  end,
+  ["need.link: property 'peer': a table of properties is expected"] = function(need)
+    need.link { kind = "veth", name = "v", peer = need.link { kind = "bridge", name = "b" } }
+  end,
+  ["need.address: property 'address': "] = function(need)
+    need.address { link = need.link { kind = "bridge", name = "b" }, address = "10.0.0.1" }
+  end,
+  ["need.address: property 'link': a need of kind link or interface is expected, not 'b'"] = function(need)
+    need.address { link = "b", address = "10.0.0.1/24" }
+  end,
+  ["need.link: property 'netns': a need of kind netns or foreign_netns is expected, not link b"] = function(need)
+    need.link { kind = "veth", name = "v", netns = need.link { kind = "bridge", name = "b" }, peer = {} }
+  end,
+  ["need.service: property 'argv': word 2: a string is expected, not a number"] = function(need)
+    need.service { name = "s", argv = { "sleep", 5 } }
+  end,
   ["two needs contradict each other: place 1 is claimed by test_thing a and by test_thing b"] = function(need)
     need.test_thing { name = "a", place = 1 }
     need.test_thing { name = "b", place = 1 }
@@ -286,5 +315,12 @@ tap.eq(#set_of("o", function(need)
   need.test_thing { name = "a", size = 1 }
   need.test_thing { name = "a", size = 1 }
 end), 1, "the same thing wanted twice is one")
-tap.raises(function() kinds.define { name = "x" } end, "kinds.define: field 'class' is missing", "a kind that lacks something")
+tap.eq(set_of("o", function(need)
+  need.qdisc { link = need.link { kind = "bridge", name = "b" }, rate = "10mbit" }
+end)[2].p.rate, 1e7, "a rate may be written as in options")
+tap.raises(function() kinds.define { name = "x" } end, "kinds.define: kind 'x': field 'class' is missing", "a kind that lacks something")
+tap.raises(function()
+  kinds.define { name = "x", class = "call", rank = 1, key = print, create = print, remove = print, read = print,
+    properties = { up = { doc = "up", type = "bool" } } }
+end, "kinds.define: kind 'x': property 'up': unknown type 'bool'; the types are ", "a property of no known type")
 tap.done()

@@ -93,7 +93,7 @@ refused({ { "meter", { meter = 1, bands = { { dorp = 5 } } } } }, "need.meter: b
 refused({ { "meter", { meter = 1, flags = { kbsp = true } } } }, "need.meter: flags: unknown flag 'kbsp'.*did you mean 'kbps'%?$", "an unknown flag")
 refused({ { "meter", { meter = "slowpath" } } }, "need.meter: meter: a number is expected$", "a meter that is no number")
 refused({ { "flow", { match = {}, actions = { { output = 1 } } } }, { "flow", { match = {}, actions = { { output = 2 } } } } },
-  "two needs contradict each other: flow tried/switch%-data 0/32768 any is wanted twice, with different properties$", "two flows in one place")
+  "two needs contradict each other: flow tried/switch%-data 0/32768 any is wanted twice, with different properties: actions$", "two flows in one place")
 
 -- where controllers are
 local PLACES <const> = '"tcp:ADDRESS:PORT", "ssl:ADDRESS:PORT" or "unix:${ovs}/NAME" is expected'

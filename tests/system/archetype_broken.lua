@@ -122,7 +122,7 @@ undone("composed", "archetype composed, network %S+: archetypes/composed.lua:3: 
 define("composed", "need.network { archetype = 'bridge', name = 'lan', mtuu = 5 }", nil, "uses = { 'bridge' },")
 undone("composed", "archetypes/composed.lua:3: .*unknown option 'mtuu'; did you mean 'mtu'%?$", "an unknown option of a component")
 define("composed", "need.network { archetype = 'bridge', name = 'lan', port = 'data' }", nil, "uses = { 'bridge' },")
-undone("composed", "the network has no port 'data'$", "a port that the network has not")
+undone("composed", "the network has no port 'data'; its archetype names none in `ports`$", "a port that the network has not")
 define("composed", "need.network { archetype = 'bridge' }", nil, "uses = { 'bridge' },")
 undone("composed", "need.network: archetype and name are needed$", "a component with no name")
 
@@ -150,7 +150,7 @@ undone("wants", "need cannot be changed$", "`need` is not changed")
 define("wants", "net.facts.x = 1")
 undone("wants", "net.facts cannot be changed$", "`net.facts` is not changed")
 define("wants", "need.link { kind = 'bridge', name = 'b' } need.link { kind = 'bridge', name = 'b', mtu = 1400 }")
-undone("wants", "archetypes/wants.lua:3: two needs contradict each other: link %S+/b is wanted twice, with different properties$",
+undone("wants", "archetypes/wants.lua:3: two needs contradict each other: link %S+/b is wanted twice, with different properties: mtu$",
   "one thing wanted twice, with other properties")
 define("wants", "need.switch_port { switch = 'nve', number = 16, interface = 'a' } " ..
   "need.switch_port { switch = 'nve', number = 16, interface = 'b' }")

@@ -14,8 +14,8 @@ end
 return {
   name = "address", text = "an IP address on a link", class = "kernel", rank = 40,
   properties = {
-    link = { doc = "interface that has it", required = true },
-    address = { doc = "address and prefix length", required = true },
+    link = { need = { "link", "interface" }, doc = "interface that has it", required = true },
+    address = { type = "host", doc = "address and prefix length", required = true },
   },
   key = function(p) return rawget(p.link, "key") .. " " .. p.address end,
   container = function(p) return p.link end,

@@ -23,8 +23,8 @@ end
 return {
   name = "announcement", text = "tells the network where a MAC address is now", class = "call", rank = 65,
   properties = {
-    link = { doc = "whose MAC address it is", required = true },
-    mac = { doc = "the address", required = true },
+    link = { need = { "link", "interface" }, doc = "whose MAC address it is", required = true },
+    mac = { type = "mac", doc = "the address", required = true },
   },
   key = function(p) return rawget(p.link, "key") end,
   container = function(p) return p.link end,

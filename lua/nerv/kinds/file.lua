@@ -31,9 +31,9 @@ end
 return {
   name = "file", text = "a small file that a service reads", class = "call", rank = 70,
   properties = {
-    dir = { doc = "directory under ${run}/files", required = true },
-    name = { doc = "name in it", required = true },
-    text = { doc = "what it holds", required = true },
+    dir = { type = "string", doc = "directory under ${run}/files", required = true },
+    name = { type = "string", doc = "name in it", required = true },
+    text = { type = "bytes", doc = "what it holds", required = true },
     reload = { doc = "service that starts again when it is changed or removed: { id =, name = }" },
   },
   key = function(p) return p.dir .. "/" .. p.name end,

@@ -13,12 +13,12 @@ local qdisc <const> = require "nerv.qdisc"
 local M = { name = "interface", text = "an existing interface that becomes a bridge's port", class = "call", rank = 25 }
 
 M.properties = {
-  id = { doc = "owner; by default who wants it" },
-  name = { doc = "the interface", required = true },
+  id = { type = "string", doc = "owner; by default who wants it" },
+  name = { type = "interface", doc = "the interface", required = true },
   master = { doc = "bridge that it becomes a port of", required = true },
-  mac = { doc = "MAC address; by default its own" },
-  mtu = { doc = "MTU in bytes" },
-  up = { doc = "whether it is up", default = true },
+  mac = { type = "mac", doc = "MAC address; by default its own" },
+  mtu = { type = "mtu", doc = "MTU in bytes" },
+  up = { type = "boolean", doc = "whether it is up", default = true },
 }
 
 function M.key(p) return p.name end

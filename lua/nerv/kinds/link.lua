@@ -10,25 +10,26 @@ local netns_kind <const> = require "nerv.kinds.netns"
 local M = { name = "link", text = "a network interface; a veth with both of its ends", class = "kernel", rank = 20 }
 
 M.properties = {
-  id = { doc = "owner; by default who wants it" },
-  kind = { doc = "veth, bridge, tap, or another type of link that the kernel knows", required = true },
-  name = { doc = "name: inside a namespace as it stands, else the interface's name is derived from it",
+  id = { type = "string", doc = "owner; by default who wants it" },
+  kind = { type = "string", doc = "veth, bridge, tap, or another type of link that the kernel knows", required = true },
+  name = { type = "string", doc = "name: inside a namespace as it stands, else the interface's name is derived from it",
     required = true },
-  interface = { doc = "in the node's namespace: the interface's name, instead of a derived one" },
-  netns = { doc = "namespace it is in; by default the node's own" },
-  mac = { doc = "MAC address" },
-  mtu = { doc = "MTU in bytes" },
-  up = { doc = "whether it is up", default = false },
+  interface = { type = "interface", doc = "in the node's namespace: the interface's name, instead of a derived one" },
+  netns = { need = { "netns", "foreign_netns" }, doc = "namespace it is in; by default the node's own" },
+  mac = { type = "mac", doc = "MAC address" },
+  mtu = { type = "mtu", doc = "MTU in bytes" },
+  up = { type = "boolean", doc = "whether it is up", default = false },
   master = { doc = "bridge it is a port of" },
-  stp = { doc = "of a bridge: spanning tree protocol" },
-  sink = { doc = "a bridge that drops all: it holds ports of Open vSwitch, which in user space leaves their frames " ..
-    "to this node's own stack, too", default = false },
-  peer = { doc = "of a veth: the other end { name, netns, mac, master, up }" },
-  parent = { doc = "of a macvlan: the interface of the node that it is a part of" },
-  owner = { doc = "of a tap: user who may open it" },
-  owner_group = { doc = "of a tap: group that may open it" },
-  vnet_header = { doc = "of a tap: frames carry a virtio header" },
-  multi_queue = { doc = "of a tap: it may be opened several times" },
+  stp = { type = "boolean", doc = "of a bridge: spanning tree protocol" },
+  sink = { type = "boolean", default = false, doc = "a bridge that drops all: it holds ports of Open vSwitch, which " ..
+    "in user space leaves their frames to this node's own stack, too" },
+  peer = { doc = "of a veth: the other end { name, netns, mac, master, up }", fields = { name = { type = "string" },
+    netns = { need = { "netns", "foreign_netns" } }, mac = { type = "mac" }, master = {}, up = { type = "boolean" } } },
+  parent = { type = "string", doc = "of a macvlan: the interface of the node that it is a part of" },
+  owner = { type = "user", doc = "of a tap: user who may open it" },
+  owner_group = { type = "user", doc = "of a tap: group that may open it" },
+  vnet_header = { type = "boolean", doc = "of a tap: frames carry a virtio header" },
+  multi_queue = { type = "boolean", doc = "of a tap: it may be opened several times" },
   group = { doc = "link group, which lets many be deleted at once" },
 }
 M.fixed = { "kind", "interface", "parent", "owner", "owner_group", "vnet_header", "multi_queue" }

@@ -101,10 +101,10 @@ end
 return {
   name = "nat", text = "address translation of what leaves by a link", class = "kernel", rank = 55,
   properties = {
-    netns = { doc = "namespace in which it happens; by default the node's own" },
-    subnet = { doc = "range whose addresses are replaced", required = true },
+    netns = { need = { "netns", "foreign_netns" }, doc = "namespace in which it happens; by default the node's own" },
+    subnet = { type = "cidr", doc = "range whose addresses are replaced", required = true },
     link = { doc = "outgoing link, or the name of an interface", required = true },
-    closed = { doc = "whether only replies come in to the range by that link", default = false },
+    closed = { type = "boolean", doc = "whether only replies come in to the range by that link", default = false },
   },
   key = function(p) return (p.netns and p.netns.id or "node") .. " " .. p.subnet end,
   complete = function(p)

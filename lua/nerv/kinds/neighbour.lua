@@ -22,9 +22,9 @@ return {
   name = "neighbour", text = "a hardware address that a link knows, or an address that it answers for",
   class = "kernel", rank = 50,
   properties = {
-    link = { doc = "interface that it is reached by", required = true },
-    address = { doc = "its IPv4 or IPv6 address", required = true },
-    mac = { doc = "its MAC address; without one the link answers for the address" },
+    link = { need = { "link", "interface" }, doc = "interface that it is reached by", required = true },
+    address = { type = "address", doc = "its IPv4 or IPv6 address", required = true },
+    mac = { type = "mac", doc = "its MAC address; without one the link answers for the address" },
   },
   key = function(p) return ("%s %s%s"):format(rawget(p.link, "key"), p.address, p.mac and "" or " proxy") end,
   container = function(p) return p.link end,

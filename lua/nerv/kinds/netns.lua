@@ -12,9 +12,9 @@ end
 return {
   name = "netns", text = "a network namespace of an endpoint or network", class = "kernel", rank = 10, path = path,
   properties = {
-    id = { doc = "owner; by default who wants it" },
-    loopback = { doc = "bring up `lo`", default = false },
-    ipv6 = { doc = "whether a sysctl need turns IPv6 on in it: it is off at first", default = false },
+    id = { type = "string", doc = "owner; by default who wants it" },
+    loopback = { type = "boolean", doc = "bring up `lo`", default = false },
+    ipv6 = { type = "boolean", doc = "whether a sysctl need turns IPv6 on in it: it is off at first", default = false },
   },
   key = function(p) return p.id end,
   mark = path,

@@ -9,10 +9,10 @@ local ovsdb <const> = require "nerv.ovsdb"
 local M = { name = "ovs_port", text = "a port of an Open vSwitch bridge", class = "call", rank = 45 }
 
 M.properties = {
-  id = { doc = "owner; by default who wants it" },
-  bridge = { doc = "the ovs_bridge", required = true },
-  link = { doc = "interface that it is", required = true },
-  number = { doc = "OpenFlow number that it asks for, 1 to 65279; by default the next free one" },
+  id = { type = "string", doc = "owner; by default who wants it" },
+  bridge = { need = { "ovs_bridge" }, doc = "the ovs_bridge", required = true },
+  link = { need = { "link", "interface" }, doc = "interface that it is", required = true },
+  number = { type = "integer", doc = "OpenFlow number that it asks for, 1 to 65279; by default the next free one" },
   side = { doc = "\"main\" or \"peer\": which end of a veth", default = "main" },
 }
 

@@ -70,11 +70,11 @@ end
 return {
   name = "qdisc", text = "shaping of what a link sends", class = "kernel", rank = 40,
   properties = {
-    link = { doc = "interface whose sending is shaped", required = true },
+    link = { need = { "link", "interface" }, doc = "interface whose sending is shaped", required = true },
     side = { doc = "\"main\" or \"peer\": which end of a veth", default = "main" },
-    rate = { doc = "bits per second" },
-    delay = { doc = "seconds that each packet waits" },
-    loss = { doc = "share of packets that are lost, 0 to 1" },
+    rate = { type = "rate", doc = "bits per second" },
+    delay = { type = "duration", doc = "seconds that each packet waits" },
+    loss = { type = "share", doc = "share of packets that are lost, 0 to 1" },
   },
   key = function(p) return rawget(p.link, "key") .. " " .. p.side end,
   complete = function(p)

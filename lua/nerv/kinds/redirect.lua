@@ -7,8 +7,8 @@ local function place(p, node) return kinds.get(p.link.kind).place(p.link.p, node
 return {
   name = "redirect", text = "all that arrives at a link goes through an ifb first", class = "kernel", rank = 40,
   properties = {
-    link = { doc = "where the frames arrive", required = true },
-    to = { doc = "the ifb that they go through", required = true },
+    link = { need = { "link", "interface" }, doc = "where the frames arrive", required = true },
+    to = { need = { "link", "interface" }, doc = "the ifb that they go through", required = true },
   },
   key = function(p) return rawget(p.link, "key") end,
   fixed = { "to" },

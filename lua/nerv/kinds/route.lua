@@ -13,10 +13,10 @@ end
 return {
   name = "route", text = "a route in a namespace", class = "kernel", rank = 50,
   properties = {
-    netns = { doc = "namespace it is in; by default the node's own" },
-    to = { doc = "destination range, or \"default\"", required = true },
-    via = { doc = "next hop's address" },
-    link = { doc = "outgoing interface" },
+    netns = { need = { "netns", "foreign_netns" }, doc = "namespace it is in; by default the node's own" },
+    to = { type = "string", doc = "destination range, or \"default\"", required = true },
+    via = { type = "address", doc = "next hop's address" },
+    link = { need = { "link", "interface" }, doc = "outgoing interface" },
   },
   key = function(p)
     local v6 = p.to == "default" and p.via and p.via:find(":", 1, true)

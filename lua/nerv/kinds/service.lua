@@ -1,4 +1,16 @@
 -- A supervised process. With other properties it is another process under the same name, whose log goes on.
+local archetypes <const> = require "nerv.archetype"
+local needs <const> = require "nerv.needs"
+
+local function check_words(p)
+  local function complain(text) archetypes.complain("need.service: property 'argv': " .. text) end
+  if #p.argv == 0 then complain "the program's name at least is expected" end
+  for i, word in ipairs(p.argv) do
+    if type(word) ~= "string" and not needs.is_placeholder(word) then
+      complain(("word %d: a string is expected, not a %s"):format(i, type(word)))
+    end
+  end
+end
 
 -- What the supervisor does for each of a list.
 local function each(method)
@@ -14,18 +26,20 @@ end
 return {
   name = "service", text = "a supervised process", class = "call", rank = 60,
   properties = {
-    id = { doc = "owner; by default who wants it" },
-    name = { doc = "name, unique for its owner", required = true },
-    argv = { required = true,
+    id = { type = "string", doc = "owner; by default who wants it" },
+    name = { type = "string", doc = "name, unique for its owner", required = true },
+    argv = { type = "list", required = true,
       doc = "program and arguments; ${node}, ${exe}, ${scripts}, ${db}, ${run}, ${ovs} and ${state} are filled in" },
-    env = { doc = "further environment variables" },
-    netns = { doc = "namespace it runs in; by default the node's own" },
-    user = { doc = "who it runs as; by default root" },
-    capabilities = { doc = "those it keeps, as { \"net_admin\" }; by default root's, and none of another user" },
-    ready = { doc = "Unix socket that answers when it is ready; may hold ${run} and ${state}" },
-    stop = { doc = "seconds that it gets to end by itself", default = 5 },
+    env = { type = "table", doc = "further environment variables" },
+    netns = { need = { "netns", "foreign_netns" }, doc = "namespace it runs in; by default the node's own" },
+    user = { type = "user", doc = "who it runs as; by default root" },
+    capabilities = { type = "list",
+      doc = "those it keeps, as { \"net_admin\" }; by default root's, and none of another user" },
+    ready = { type = "string", doc = "Unix socket that answers when it is ready; may hold ${run} and ${state}" },
+    stop = { type = "seconds", doc = "seconds that it gets to end by itself", default = 5 },
   },
   key = function(p) return p.id .. "/" .. p.name end,
+  complete = check_words,
   create = each "start",
   change = each "change",
   remove = each "stop",

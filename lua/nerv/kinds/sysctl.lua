@@ -9,8 +9,8 @@ end
 return {
   name = "sysctl", text = "a kernel setting in a namespace", class = "kernel", rank = 15,
   properties = {
-    netns = { doc = "namespace it is set in", required = true },
-    name = { doc = "name with dots, as sysctl(8) has it", required = true },
+    netns = { need = { "netns", "foreign_netns" }, doc = "namespace it is set in", required = true },
+    name = { type = "string", doc = "name with dots, as sysctl(8) has it", required = true },
     value = { doc = "value", required = true },
     otherwise = { doc = "value that it gets when it is not wanted any more; by default it keeps its own" },
   },

@@ -3,12 +3,17 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include <time.h>
 
 #include "bindings/address_lua.h"
 #include "bindings/batch.h"
 #include "bindings/netlink_push.h"
 
 #define FOR_EVER UINT32_MAX
+
+/* How often, and how long, address.settle asks: nanoseconds. */
+#define SETTLE_PAUSE 200000
+#define SETTLE_LIMIT 1500000000
 
 struct address_op {
 	struct op op;
@@ -50,6 +55,14 @@ static const struct arg add_fields[] = {
 
 static const struct arg delete_fields[] = {
 	ONE_FIELDS,
+	ARG_FIELD_MISSING_OK,
+	{ 0 }
+};
+
+static const struct arg settle_fields[] = {
+	{ "link", ARG_STRING, true, "the interface", NULL },
+	{ "address", ARG_STRING, true, "address with prefix length", NULL },
+	ARG_FIELD_NETNS,
 	ARG_FIELD_MISSING_OK,
 	{ 0 }
 };
@@ -182,6 +195,65 @@ static int run_delete(struct op_list *l, struct op *op)
 	return change(l, op, RTM_DELADDR, 0);
 }
 
+/* One request about the address; its answer takes the place of what `l` got before. */
+static int ask(struct op_list *l, struct nlconn *conn, struct nl_msg *msg, int attribute,
+	       const struct address_op *o)
+{
+	if (msg)
+		nla_put(msg, attribute, (int)prefix_size(&o->address), o->address.bytes);
+	l->out.len = 0;
+	return nlconn_get(conn, msg, &l->out, &l->fault);
+}
+
+static int ask_address(struct op_list *l, struct nlconn *conn, const struct address_op *o, int index)
+{
+	struct ifaddrmsg *ifa;
+	struct nl_msg *msg = nlconn_message(RTM_GETADDR, 0, sizeof(*ifa), &ifa);
+
+	if (msg) {
+		ifa->ifa_family = AF_INET6;
+		ifa->ifa_index = (uint32_t)index;
+	}
+	return ask(l, conn, msg, IFA_ADDRESS, o);
+}
+
+/* Whether the kernel takes for its own what is sent to the address. */
+static int ask_local(struct op_list *l, struct nlconn *conn, const struct address_op *o, bool *local)
+{
+	const struct nlmsghdr *answer;
+	struct rtmsg *rtm;
+	struct nl_msg *msg = nlconn_message(RTM_GETROUTE, 0, sizeof(*rtm), &rtm);
+	int ret;
+
+	if (msg) {
+		rtm->rtm_family = AF_INET6;
+		rtm->rtm_dst_len = (unsigned char)(prefix_size(&o->address) * 8);
+	}
+	ret = ask(l, conn, msg, RTA_DST, o);
+	answer = ret ? NULL : nlbuf_next(&l->out, NULL);
+	*local = answer && ((const struct rtmsg *)nlmsg_data(answer))->rtm_type == RTN_LOCAL;
+	return ret == -ENETUNREACH || ret == -EACCES ? 0 : ret;	/* there is no route at all yet */
+}
+
+/* The kernel takes IPv6 addresses into use, and joins their groups, in work of its own (net/ipv6/addrconf.c). */
+static int run_settle(struct op_list *l, struct op *op)
+{
+	const struct timespec pause = { .tv_nsec = SETTLE_PAUSE };
+	const struct address_op *o = (const struct address_op *)op;
+	struct nlconn *conn;
+	bool local = o->address.family == AF_INET;
+	int index = 0, ret = op_conn_link(l, op->netns, o->link, &conn, &index);
+
+	for (int i = 0; !ret && !local && i < SETTLE_LIMIT / SETTLE_PAUSE; i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		ret = ask_address(l, conn, o, index);
+		if (!ret)
+			ret = ask_local(l, conn, o, &local);
+	}
+	return ret;
+}
+
 const struct verb verb_address_add = {
 	"address.add", add_fields, sizeof(struct address_op), compile_add, run_add, NULL,
 };
@@ -190,6 +262,9 @@ const struct verb verb_address_replace = {
 };
 const struct verb verb_address_delete = {
 	"address.delete", delete_fields, sizeof(struct address_op), compile_one, run_delete, NULL,
+};
+const struct verb verb_address_settle = {
+	"address.settle", settle_fields, sizeof(struct address_op), compile_one, run_settle, NULL,
 };
 
 static void compile_list(const struct compile *c, struct op *op)
@@ -295,6 +370,11 @@ static int l_delete(lua_State *L)
 	return op_call(L, &verb_address_delete);
 }
 
+static int l_settle(lua_State *L)
+{
+	return op_call(L, &verb_address_settle);
+}
+
 static int l_list(lua_State *L)
 {
 	return op_call(L, &verb_list);
@@ -302,7 +382,7 @@ static int l_list(lua_State *L)
 
 static const struct fn address_functions[] = {
 	{ "add", l_add, OP_ARGS(add_fields, true),
-	  "gives an interface an address; an IPv6 one is usable at once; returns true",
+	  "gives an interface an address; an IPv6 one is usable when address.settle returns; returns true",
 	  "link.add{ kind = \"veth\", name = \"a\", up = true, peer = { name = \"b\", up = true } }\n"
 	  "address.add{ link = \"a\", address = \"10.1.0.1/24\", broadcast = \"10.1.0.255\" }\n"
 	  "address.add{ link = \"b\", address = \"fd00::2/64\", valid = 3600 }" },
@@ -312,6 +392,12 @@ static const struct fn address_functions[] = {
 	{ "delete", l_delete, OP_ARGS(delete_fields, true), "takes an address away; returns true",
 	  "address.add{ link = \"lo\", address = \"10.9.9.9/32\" }\n"
 	  "address.delete{ link = \"lo\", address = \"10.9.9.9/32\" }" },
+	{ "settle", l_settle, OP_ARGS(settle_fields, true),
+	  "waits until the kernel answers for an IPv6 address that it has just been given: until then what is "
+	  "sent to it is lost. At most 1.5 s; returns true",
+	  "link.set{ name = \"lo\", up = true }\n"
+	  "address.add{ link = \"lo\", address = \"fd00::9/64\" }\n"
+	  "address.settle{ link = \"lo\", address = \"fd00::9/64\" }" },
 	{ "list", l_list, OP_ARGS(list_fields, false),
 	  "returns an array of tables with address, peer, broadcast, family (4 or 6), link, index, scope "
 	  "(global, site, link, host), valid and preferred (seconds left; absent: for ever), proto, "

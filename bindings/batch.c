@@ -10,7 +10,7 @@ static const struct verb *const verbs[] = {
 	&verb_netns_add, &verb_netns_delete,
 	&verb_link_add, &verb_link_set, &verb_link_delete,
 	&verb_link_delete_group, &verb_link_delete_many, &verb_link_settle,
-	&verb_address_add, &verb_address_replace, &verb_address_delete,
+	&verb_address_add, &verb_address_replace, &verb_address_delete, &verb_address_settle,
 	&verb_route_add, &verb_route_replace, &verb_route_delete,
 	&verb_rule_add, &verb_rule_delete,
 	&verb_neighbour_add, &verb_neighbour_replace, &verb_neighbour_delete,

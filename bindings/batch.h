@@ -7,7 +7,7 @@
 extern const struct verb verb_netns_add, verb_netns_delete;
 extern const struct verb verb_link_add, verb_link_set, verb_link_delete;
 extern const struct verb verb_link_delete_group, verb_link_delete_many, verb_link_settle;
-extern const struct verb verb_address_add, verb_address_replace, verb_address_delete;
+extern const struct verb verb_address_add, verb_address_replace, verb_address_delete, verb_address_settle;
 extern const struct verb verb_route_add, verb_route_replace, verb_route_delete;
 extern const struct verb verb_rule_add, verb_rule_delete;
 extern const struct verb verb_neighbour_add, verb_neighbour_replace, verb_neighbour_delete;

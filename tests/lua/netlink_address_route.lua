@@ -4,6 +4,7 @@ local kernel <const> = require "support.kernel"
 local netns <const> = require "nerv.netns"
 local link <const> = require "nerv.link"
 local address <const> = require "nerv.address"
+local batch <const> = require "nerv.batch"
 local route <const> = require "nerv.route"
 local sh <const> = kernel.shell
 local find <const> = kernel.find
@@ -37,6 +38,24 @@ local function test_address()
   tap.eq({ address.add{ link = "none", netns = N, address = "10.2.0.1/32" } },
     { nil, "address.add 10.2.0.1/32 on none: interface none: No such device", "ENODEV" }, "a link that is missing")
   tap.eq(select(3, address.list{ link = "none", netns = N }), "ENODEV", "a list of a link that is missing")
+end
+
+local function test_settle()
+  local answered = 0
+  assert(link.set { name = "a0", netns = N, up = true })
+  for i = 1, 300 do
+    local ip = ("fd00:5::%x"):format(i)
+    assert(batch.run {
+      { "address.add", { link = "a0", netns = N, address = ip .. "/128" } },
+      { "address.settle", { link = "a0", netns = N, address = ip .. "/128" } } })
+    if route.get { netns = N, to = ip }.type == "local" then answered = answered + 1 end
+    assert(address.delete { link = "a0", netns = N, address = ip .. "/128" })
+  end
+  tap.eq(answered, 300, "settle: the kernel answers for IPv6 addresses when it returns")
+  tap.ok(address.settle { link = "a0", netns = N, address = "10.1.0.2/24" }, "for those of IPv4 it does at once")
+  tap.eq({ address.settle { link = "a0", netns = N, address = "fd00:5::1/128" } },
+    { nil, "address.settle fd00:5::1/128 on a0: Cannot assign requested address", "EADDRNOTAVAIL" }, "what is not there")
+  tap.ok(address.settle { link = "a0", netns = N, address = "fd00:5::1/128", missing_ok = true }, "which may be no failure")
 end
 
 local function test_bad_address()
@@ -234,6 +253,7 @@ local good, problem = pcall(function()
   assert(netns.add{ path = N, lo_up = true })
   assert(link.add{ kind = "veth", name = "a0", netns = N, up = true, peer = { name = "a1", up = true } })
   test_address()
+  test_settle()
   test_bad_address()
   test_more_address()
   test_route()

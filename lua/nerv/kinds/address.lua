@@ -25,6 +25,11 @@ return {
     if p.link.kind == "link" then node.moves:note(p.link.p) end
     return { { "address.add", op } }
   end,
+  settle = function(p, node)
+    local op = where(p, node)
+    op.missing_ok = true
+    return p.address:find(":", 1, true) and { { "address.settle", op } } or {}
+  end,
   -- The kernel would take the others of the same range along, unless it is told to promote the next one. It may have
   -- gone by itself, with IPv6 in its namespace.
   remove = function(p, node)

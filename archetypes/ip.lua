@@ -119,6 +119,14 @@ local function server_command(net)
   return argv
 end
 
+-- The UDP ports of DNS, and of DHCP of each family.
+local function server_ports(net)
+  local ports = { net.dns and 53 or nil }
+  if net.dhcp and net.subnet then ports[#ports + 1] = 67 end
+  if net.dhcp and net.subnet6 then ports[#ports + 1] = 547 end
+  return ports
+end
+
 -- A file of one host in a directory that dnsmasq watches. It does not forget leases of a host that is no more.
 local function member_file(need, net, what, name, text)
   return need.file { dir = net.path .. "/" .. what, name = name, text = text,
@@ -150,7 +158,8 @@ local function gateway(need, net, lan)
   if net.dhcp then file("dhcp", "# leases of " .. net.path .. "\n") end
   if net.dns then file("dns", names(net, "gateway", "gateway", families(net))) end
   if #before > 1 then
-    need.service { name = "dnsmasq", netns = nic.netns, argv = server_command(net), after = before }
+    need.service { name = "dnsmasq", netns = nic.netns, argv = server_command(net), ports = server_ports(net),
+      after = before }
   end
 end
 

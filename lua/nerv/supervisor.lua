@@ -16,9 +16,10 @@ local Supervisor = {}
 Supervisor.__index = Supervisor
 local M = {}
 
--- Seconds.
-local READY_LIMIT <const> = 20
-local RELOAD_DELAY <const> = 0.05
+-- Seconds: how long, and how often at first and later, it is looked whether a service is ready.
+local READY_LIMIT <const>, READY_LOOK <const>, READY_LOOK_MOST <const> = 20, 0.001, 0.01
+-- Seconds that one gets to end and to start again, when what it has read has changed.
+local RELOAD_LIMIT <const> = 5
 local BACKOFF_FIRST <const>, BACKOFF_MAX <const> = 0.2, 10
 -- Bytes of a log that are kept before it begins anew; as many again are kept of what was before.
 local LOG_MOST <const> = 1 << 20
@@ -61,22 +62,39 @@ local function spawn(self, service)
   return true
 end
 
--- Ready: its socket answers. Without a socket: it lives.
-local function wait_ready(self, service)
-  local path = service.p.ready and self.node.substitute(service.p.ready)
-  local limit = runtime.now() + READY_LIMIT
-  while path and runtime.now() < limit do
-    local s = stream.connect { path = path, timeout = 1 }
-    if s then
-      s:close()
-      return true
-    end
-    if service.ended then break end
-    task.sleep(0.01)
+-- Whether a process has bound UDP ports, in the namespace in which it is.
+local function has_bound(pid, ports)
+  local bound = {}
+  for _, family in ipairs { "udp", "udp6" } do
+    local text = file.read(("/proc/%d/net/%s"):format(pid, family)) or ""
+    for port in text:gmatch "\n *%d+: %x+:(%x+)" do bound[tonumber(port, 16)] = true end
   end
-  if not path then return true end
-  return nil, ("service %s is not ready: %s"):format(service.p.name,
-    tail.last_line(service.paths.log) or "its socket does not answer"), "timeout"
+  for _, port in ipairs(ports) do
+    if not bound[port] then return false end
+  end
+  return true
+end
+
+local function is_ready(self, service)
+  local p = service.p
+  if p.ports and not has_bound(service.child.pid, p.ports) then return false end
+  local s = p.ready and stream.connect { path = self.node.substitute(p.ready), timeout = 1 }
+  if s then s:close() end
+  return not p.ready or s ~= nil
+end
+
+-- Ready: its ports are bound, its socket answers. Without any: it lives.
+local function wait_ready(self, service)
+  local limit, pause = runtime.now() + READY_LIMIT, READY_LOOK
+  while not is_ready(self, service) do
+    if service.ended or runtime.now() > limit then
+      return nil, ("service %s is not ready: %s"):format(service.p.name, tail.last_line(service.paths.log)
+        or service.p.ready and "its socket does not answer" or "its ports are not bound"), "timeout"
+    end
+    task.sleep(pause)
+    pause = math.min(2 * pause, READY_LOOK_MOST)
+  end
+  return true
 end
 
 local function ended_text(status)
@@ -279,18 +297,36 @@ function Supervisor:kill(p)
   if service and not service.ended then service.child:kill("KILL") end
 end
 
---- Starts a service again that runs, because what it has read has changed: once for all that asked in
--- a short time.
+--- Says that a service has read what has changed since.
 -- @tparam table p the service, or its id and name
 function Supervisor:reload(p)
   local service = self.services[id_of(p)]
-  if not service or service.reloads then return end
-  service.reloads = task.spawn(function()
-    task.sleep(RELOAD_DELAY)
-    service.reloads = nil
-    service.wanted_end = not service.ended   -- one that is dead is started again anyway
-    if service.wanted_end then service.child:kill("TERM") end
-  end)
+  if service then service.stale = true end
+end
+
+-- Waits until the next process of a service is ready. One that dies on the way is waited for no longer.
+local function wait_again(self, service, restarts)
+  local limit = runtime.now() + RELOAD_LIMIT
+  while service.restarts == restarts or service.ended do
+    if service.stopping or runtime.now() > limit then return end
+    task.sleep(READY_LOOK)
+  end
+  local good, message = wait_ready(self, service)
+  if not good then self.node.log(message) end
+end
+
+--- Starts those services again that have read what has changed since, and waits until they are ready: once for all that
+-- has changed.
+function Supervisor:reload_stale()
+  local ended = {}
+  for _, service in pairs(self.services) do
+    if service.stale and not service.ended then   -- one that is dead is started again anyway
+      service.wanted_end, ended[service] = true, service.restarts
+      service.child:kill("TERM")
+    end
+    service.stale = nil
+  end
+  for service, restarts in pairs(ended) do wait_again(self, service, restarts) end
 end
 
 --- Keeps the logs small: one that has grown large becomes NAME.log.1, in the place of a former one. It is copied,

@@ -34,6 +34,7 @@ function M.new(agent, log)
   function node.applied()
     node.vswitch.management:refresh_told()
     node.moves:tell()
+    node.supervisor:reload_stale()
   end
   local words = { node = agent.name, exe = paths.exe(), libexec = paths.libexec(), p4 = paths.p4(),
     run = inst.run_dir, state = inst.state_dir, ovs = node.vswitch.sockets,

@@ -8,7 +8,8 @@ local function path(p, node)
   return ("%s/%s/%s"):format(base(node), (p.dir:gsub("/", "+")), p.name)
 end
 
--- The service that reads the file starts again. New files it must see by itself, as by inotify.
+-- The service that reads the file starts again, when all at hand is done. New files it must see by itself, as by
+-- inotify.
 local function notify(p, node)
   if p.reload then node.supervisor:reload(p.reload) end
 end

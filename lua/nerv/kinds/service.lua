@@ -36,6 +36,7 @@ return {
     capabilities = { type = "list",
       doc = "those it keeps, as { \"net_admin\" }; by default root's, and none of another user" },
     ready = { type = "string", doc = "Unix socket that answers when it is ready; may hold ${run} and ${state}" },
+    ports = { type = "list", doc = "UDP ports that it has bound when it is ready, in its namespace" },
     stop = { type = "seconds", doc = "seconds that it gets to end by itself", default = 5 },
   },
   key = function(p) return p.id .. "/" .. p.name end,

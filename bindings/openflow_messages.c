@@ -194,7 +194,7 @@ MESSAGE(get_async_reply, "what the switch tells by itself", ITEMS_ASYNC);
 MESSAGE(set_async, "changes what the switch tells by itself", ITEMS_ASYNC);
 MESSAGE(meter_mod, "adds, changes or deletes a meter",
 	{ OFP_NAMED, 2, "command", "add, modify or delete; by default add", commands },
-	{ OFP_FLAGS, 2, "flags", "kbps or pktps, burst, stats", ofp_meter_flags },
+	{ OFP_FLAGS, 2, "flags", "one of kbps and pktps, for add and modify; burst, stats", ofp_meter_flags },
 	{ OFP_NAMED, 4, "meter", "its number; \"all\" for delete", ofp_meters, .required = true },
 	{ OFP_VARIANTS, 0, "bands", "list of { drop = RATE, burst = SIZE }", .variants = ofp_bands });
 /* Their bodies are encoded and decoded by the multipart's own type. */

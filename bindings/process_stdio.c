@@ -56,8 +56,10 @@ static int use_word(lua_State *L, struct spawn *sp, int i, const char *word)
 		return 0;
 	}
 	near = nearest_name(word, words);
-	return nerv_error(L, near && strcmp(near, word) ? "%s cannot be '%s'; did you mean '%s'?"
-							: "%s cannot be '%s'", keys[i], word, near);
+	if (near && strcmp(near, word))
+		return nerv_error(L, "%s cannot be '%s'; did you mean '%s'?", keys[i], word, near);
+	return nerv_error(L, "%s cannot be '%s': it is a file as { file = NAME }, a stream, or one of inherit, null, "
+			  "pipe%s", keys[i], word, i == STDERR_FILENO ? ", stdout" : "");
 }
 
 /* The file named by the table on top. */

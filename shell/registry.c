@@ -190,6 +190,22 @@ static const char *type_text(enum arg_type type)
 	return text[type];
 }
 
+static void unknown_option(lua_State *L, const char *fn, const char *word, const struct arg *fields)
+{
+	const char *near = nearest_field(word, fields);
+	luaL_Buffer names;
+
+	if (near)
+		nerv_error(L, "%s: unknown option '%s'; did you mean '%s'?", fn, word, near);
+	luaL_buffinit(L, &names);
+	for (const struct arg *f = fields; f->name; f++) {
+		luaL_addstring(&names, f == fields ? "" : ", ");
+		luaL_addstring(&names, f->name);
+	}
+	luaL_pushresult(&names);
+	nerv_error(L, "%s: unknown option '%s'; there are %s", fn, word, lua_tostring(L, -1));
+}
+
 static void check_fields(lua_State *L, int idx, const char *fn, const struct arg *fields)
 {
 	idx = lua_absindex(L, idx);
@@ -200,13 +216,8 @@ static void check_fields(lua_State *L, int idx, const char *fn, const struct arg
 			nerv_error(L, "%s: options are given by name", fn);
 		while (f->name && strcmp(f->name, lua_tostring(L, -2)) != 0)
 			f++;
-		if (!f->name) {
-			const char *near = nearest_field(lua_tostring(L, -2), fields);
-
-			nerv_error(L, near ? "%s: unknown option '%s'; did you mean '%s'?"
-					   : "%s: unknown option '%s'",
-				   fn, lua_tostring(L, -2), near);
-		}
+		if (!f->name)
+			unknown_option(L, fn, lua_tostring(L, -2), fields);
 		if (!type_fits(L, -1, f->type))
 			nerv_error(L, "%s: %s must be %s, not %s", fn, f->name,
 				   type_text(f->type), luaL_tolstring(L, -1, NULL));

@@ -153,8 +153,9 @@ local function changed_options(def, ep, changes)
     if M.ENDPOINT[key] or attachment.OPTIONS[key] and not attachment.CHANGEABLE[key] then
       fail(("endpoint:update: an endpoint keeps its %s; delete it and create another one"):format(key))
     elseif not option then
+      local names <const> = options.sorted_keys(options.join(def.endpoint, attachment.CHANGEABLE))
       fail(("endpoint:update: unknown option '%s'%s"):format(tostring(key),
-        suggest(key, options.sorted_keys(options.join(def.endpoint, attachment.CHANGEABLE)))))
+        suggest(key, names, "; there are " .. table.concat(names, ", "))))
     end
     if value == false and option.type ~= "boolean" then given[key] = nil else given[key] = value end
   end

@@ -256,8 +256,9 @@ function M.check(what, description, values)
     local option = description[key]
     if type(key) ~= "string" then return nil, what .. ": options are given by name" end
     if not option then
+      local names <const> = sorted_keys(description)
       return nil, ("%s: unknown option '%s'%s"):format(what, key,
-        suggest(key, sorted_keys(description)))
+        suggest(key, names, names[1] and "; there are " .. table.concat(names, ", ") or "; it has none"))
     end
     local good, message = M.check_value(option, value)
     if not good then

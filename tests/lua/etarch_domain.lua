@@ -144,6 +144,9 @@ refused("more than", "nor may one grow", net.modify("bob", "audio", wants "401")
 tap.eq({ net.modify("alice", "video", wants "100"), net.modify("bob", "audio", wants "900") }, { true, true }, "what one gives up, another gets")
 refused("a number of kbit/s, not 'much'", "no number", net.create("eve", "odd", wants "much"))
 for _, text in ipairs { "0", "-1", "1.5", "" } do refused("kbit/s", "no bandwidth: " .. text, net.create("eve", "odd", wants(text))) end
+net.domain.rate = 500
+refused("50 kbit/s are more than the 0 that are left", "nothing is left where the network's rate has shrunk", net.create("eve", "odd", wants "50"))
+net.domain.rate = 1000
 net.detach("bob", "audio")
 net.delete("bob", "audio")
 tap.eq(net.create("carol", "big", wants "900"), true, "and what a deleted one had")

@@ -67,7 +67,7 @@ tap.eq(given, { subnet = "10.0.0.0/8" }, "what is given is not changed")
 for _, case in ipairs {
   { {}, "call: option 'subnet' is missing (address range)" },
   { { subnet = "10.0.0.0/8", dchp = true }, "call: unknown option 'dchp'; did you mean 'dhcp'?" },
-  { { subnet = "10.0.0.0/8", quite_else = 1 }, "call: unknown option 'quite_else'" },
+  { { subnet = "10.0.0.0/8", quite_else = 1 }, "call: unknown option 'quite_else'; there are dhcp, mtu, note, subnet" },
   { { "10.0.0.0/8" }, "call: options are given by name" },
   { { [true] = 1 }, "call: options are given by name" },
   { { subnet = "10.0.0.0/8", mtu = "a\nb" }, 'call: mtu = "a\\nb": an integer from 68 to 65535 is expected' },

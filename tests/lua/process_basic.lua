@@ -48,6 +48,10 @@ tap.raises(function() process.spawn { argv = { "true" }, stdinn = "null" } end, 
   "options are checked")
 tap.raises(function() process.spawn { argv = { "true" }, stdin = "nul" } end, "did you mean 'null'",
   "words are checked")
+tap.raises(function() process.spawn { argv = { "true" }, stderr = "/tmp/x" } end, "or one of inherit, null, pipe, stdout",
+  "a path is no stream: what is one is told")
+tap.raises(function() process.spawn { argv = { "true" }, qqqqq = 1 } end, "unknown option 'qqqqq'; there are argv, env, ",
+  "an option with none near it: they are listed")
 tap.raises(function() process.spawn { argv = { "a\0b" } } end, "NUL", "NUL in an argument")
 tap.raises(function() process.spawn { argv = { "true" }, env = { ["A=B"] = "c" } } end, "variable",
   "names of variables")

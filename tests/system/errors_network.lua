@@ -14,7 +14,8 @@ local function create(spec) return network.create(spec) end
 refuses(function() network.create { name = "red", archetype = "ip", subnett = "10.1.0.0/24" } end,
   "network.create: unknown option 'subnett'; did you mean 'subnet'%?$", "unknown option: the nearest is named")
 refuses(function() network.create { name = "red", archetype = "ip", zzzzzzzz = 1, subnet = "10.1.0.0/24" } end,
-  "network.create: unknown option 'zzzzzzzz'$", "unknown option with none near it")
+  "network.create: unknown option 'zzzzzzzz'; there are archetype, dhcp, [%w_, ]+, uplink_router6$",
+  "unknown option with none near it: they are listed")
 refuses(function() network.create { name = "red", archetype = "ip", "10.1.0.0/24" } end,
   "network.create: options are given by name$", "an option with no name")
 refuses(function() network.create { name = "red", archetype = "ip" } end,

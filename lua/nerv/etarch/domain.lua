@@ -119,7 +119,9 @@ end
 -- That a workspace may have another bandwidth.
 function Domain:check_rate(former, rate)
   local left <const> = self.rate and self.rate - self.promised + former
-  if left and rate > math.max(left, former) then refuse("%d kbit/s are more than the %d that are left", rate, left) end
+  if left and rate > math.max(left, former) then
+    refuse("%d kbit/s are more than the %d that are left", rate, math.max(left, 0))   -- the network's rate has shrunk
+  end
 end
 
 -- The label that a new workspace has.

@@ -1,7 +1,7 @@
 #!/usr/bin/env nervsh
 -- A chat without IP: who is in the same workspace of an ETArch network reads what the others type.
 --
--- Usage: nervsh scripts/etarch-chat.lua TITLE WORKSPACE [INTERFACE]      in an endpoint: h1:exec, or `h1 nervsh ...`
+-- Usage: nervsh scripts/etarch-chat.lua TITLE WORKSPACE [INTERFACE]      in an endpoint: `shell h1 nervsh ...`
 -- The workspace is made when it is not there yet. Lines go out as "TITLE: line"; end of input leaves.
 
 local title <const>, workspace <const>, interface <const> = arg[1], arg[2], arg[3] or "eth0"

@@ -53,6 +53,7 @@ do
   tap.like(t:ask("blue:endpoints()"), "^ID +.*\nblue:h1 .*\nblue:host2 .*\nblue:host3 ", "endpoints as a table")
   tap.like(t:ask("h1:ping('10.99.99.99')"), "^failed: ", "what does not succeed is told so")
   t:ask("create green bridge")
+  tap.eq(t:ask("green"), 'nil\nnetwork.get "green" is the network', "its bare name")
   tap.like(t:ask("green:endpoints()"), '; network.get "green" is the network$', "a network that has no variable")
   t:ask("add green host2")
   tap.like(t:ask("host2 true"), "endpoint 'host2' is in networks blue and green: name it NETWORK:host2$",

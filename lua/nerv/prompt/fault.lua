@@ -83,12 +83,17 @@ local function without_position(message, frame)
   return message
 end
 
--- What was made by a command has no variable.
+--- Where to find what was made by a command, and so has no variable: "network.get ... is the network", or nil.
+function M.whereabouts(name)
+  local net = live.network_of(name)
+  if net then return ("network.get(%q):get %q is the endpoint"):format(net, name) end
+  return live.is_network(name) and ("network.get %q is the network"):format(name) or nil
+end
+
 local function hint(message)
   local name = message:match("nil value %(global '([%w_]+)'%)")
-  local net = name and live.network_of(name)
-  if net then return ("; network.get(%q):get %q is the endpoint"):format(net, name) end
-  return name and live.is_network(name) and ("; network.get %q is the network"):format(name) or ""
+  local where = name and M.whereabouts(name)
+  return where and "; " .. where or ""
 end
 
 --- The text of an error.

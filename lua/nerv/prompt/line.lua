@@ -1,7 +1,9 @@
 --- A line as it is typed at the prompt: a command, or Lua: an expression first, then a statement.
 local command <const> = require "nerv.command"
+local fault <const> = require "nerv.prompt.fault"
 local lab <const> = require "nerv.lab"
 local literal <const> = require "nerv.prompt.literal"
+local runtime <const> = require "nerv.runtime"
 local show <const> = require "nerv.prompt.show"
 local suggest <const> = require "nerv.suggest"
 
@@ -73,6 +75,9 @@ function M.run(text, name)
   if values[1] == io.stdout then return 0 end   -- io.write has said it all
   if values[1] ~= nil then rawset(_G, "_", values[1]) end
   show.values(table.unpack(values, 1, values.n))
+  local bare = values.n == 1 and values[1] == nil and text:match("^%s*([%a_][%w_]*)%s*$")
+  local where = bare and fault.whereabouts(bare)
+  if where then runtime.log(where) end
   return 0
 end
 

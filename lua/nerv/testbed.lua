@@ -14,6 +14,7 @@ local M = {}
 local Testbed = { __name = "testbed" }
 local methods = {}
 Testbed.__index = methods
+function Testbed.__tostring(self) return "testbed " .. self.network.name end
 
 local OPTIONS <const> = {
   name = { type = "name", default = "testbed", doc = "name of the network that holds the nodes" },

@@ -3,6 +3,7 @@ local tap <const> = require "tap"
 local system <const> = require "support.system"
 
 local tb <const> = testbed.create { nodes = 3 }
+tap.eq(tostring(tb), "testbed testbed", "a testbed has a name")
 local empty <const> = system.inventory(tb)
 
 -- Runs Lua in a shell of a node.

@@ -3,7 +3,7 @@
 -- way frames get the checksums that Open vSwitch leaves out; see bindings/openflow_finish.c. It also tells controllers,
 -- which cannot reach Open vSwitch itself, when that has looked through what it remembers of flows.
 local file <const> = require "nerv.file"
-local json <const> = require "nerv.json"
+local looks <const> = require "nerv.openflow.looks"
 local openflow_codec <const> = require "nerv.openflow_codec"
 local protocol <const> = require "nerv.protocol"
 local runtime <const> = require "nerv.runtime"
@@ -44,32 +44,16 @@ end
 -- The socket by which the daemon takes commands: ours has it in the directory of its other ones, the system's above.
 local function command_socket(path)
   local own <const>, system <const> = path:match "^(.*)/[^/]*$", path:match "^(.*)/[^/]*/[^/]*$"
-  local pid <const> = not file.stat(own .. "/ovs-vswitchd.ctl") and file.read(system .. "/ovs-vswitchd.pid")
-  if pid then return ("%s/ovs-vswitchd.%d.ctl"):format(system, math.tointeger(tonumber(pid))) end
+  if not file.stat(own .. "/ovs-vswitchd.ctl") then return looks.system_socket(system) end
   return own .. "/ovs-vswitchd.ctl"
-end
-
--- Waits until the daemon ends the look through what it remembers that it is at, or else the next; or nil and why it is
--- not known.
-local function await_end(path)
-  local daemon <close>, message = stream.connect { path = command_socket(path) }
-  if not daemon then return nil, message end
-  daemon:write '{"id":0,"method":"revalidator/wait","params":[]}'
-  local answer = ""
-  while not answer:find "}%s*$" do
-    local more, why = daemon:read()
-    if not more then return nil, why end
-    answer = answer .. more
-  end
-  local problem <const> = json.decode(answer).error
-  return not problem, problem and problem:gsub("\n.*", "")
 end
 
 -- Answers each line of a controller when a look has ended that began after it: the second end is of such a one.
 local function tell(controller, path)
   while controller:read_line() do
-    local good, why = await_end(path)
-    if good then good, why = await_end(path) end
+    local socket <const> = command_socket(path)
+    local good, why = looks.await_end(socket)
+    if good then good, why = looks.await_end(socket) end
     if not controller:write((good and "done" or why) .. "\n") then break end
   end
   controller:close()

@@ -124,6 +124,7 @@ end
 function Management:send(name, messages)
   local dp, message, code = self:open(name)
   if not dp then return nil, message, code end
+  self.vswitch:note(name)
   for _, one in ipairs(messages) do
     local good
     good, message, code = dp[one[1]](dp, one[2])

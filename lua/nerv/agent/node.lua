@@ -33,6 +33,7 @@ function M.new(agent, log)
   --- What follows when the engine has applied actions.
   function node.applied()
     node.vswitch.management:refresh_told()
+    node.vswitch:look_through()
     node.moves:tell()
     node.supervisor:reload_stale()
   end

@@ -12,6 +12,7 @@ local config <const> = require "nerv.config"
 local context <const> = require "nerv.context"
 local file <const> = require "nerv.file"
 local link <const> = require "nerv.link"
+local looks <const> = require "nerv.openflow.looks"
 local ovsdb <const> = require "nerv.ovsdb"
 local process <const> = require "nerv.process"
 local runtime <const> = require "nerv.runtime"
@@ -356,6 +357,20 @@ function Vswitch:apply(operations)
   good, message, code = followed(self, watch, number)
   if not good then return nil, message, code end
   return results
+end
+
+--- Notes that a bridge does other things with frames than before.
+-- @tparam string bridge its name
+function Vswitch:note(bridge) self.changed = bridge end
+
+--- Waits until the daemon, which answers before, does so with all frames.
+function Vswitch:look_through()
+  local bridge <const> = self.changed
+  self.changed = nil
+  if not bridge or not self:answers() then return end
+  local socket <const> = self.system and looks.system_socket(self.dir) or paths(self.dir).daemon
+  local good, why = looks.through(socket, bridge)
+  if not good then self.node.log("what Open vSwitch remembers of flows: " .. why) end
 end
 
 --- How many interfaces the daemon has: each costs it 0.2 ms when it is to say how its controllers are, and in user

@@ -148,6 +148,7 @@ local function put(list, node)
     local name, bridge = ifname(p, node), bridge_kind.ifname(p.bridge.p, node)
     local port = node.vswitch:find("Port", name)
     local former = port and bridge_of(node, port)
+    node.vswitch:note(bridge)
     local foreign = port and p.link.kind == "interface" and not node.vswitch:owner_of(port)
     if foreign then
       return nil, ("%s is a port of %s, which is not NERV's"):format(name, former and former.name or "another bridge"),

@@ -8,6 +8,8 @@ return archetype {
   network = {
     mtu = { type = "mtu", default = 1500, doc = "largest payload of a frame, in bytes" },
     stp = { type = "boolean", default = false, doc = "spanning tree protocol, for loops that you build" },
+    announce = { type = "boolean", default = true, doc = "tell the network, by reverse ARP and what belongs to its " ..
+      "addresses, when an endpoint comes to have a MAC or IP address that was another's" },
   },
   endpoint = {
     loopback = { type = "boolean", default = false, doc = "bring up `lo` in the endpoint's namespace" },
@@ -25,6 +27,7 @@ return archetype {
   end,
 
   on_endpoint = function(need, net, ep)
-    return need.attachment { master = net.made.bridge, mtu = net.mtu, loopback = ep.loopback, ipv6 = ep.ipv6 }
+    return need.attachment { master = net.made.bridge, mtu = net.mtu, loopback = ep.loopback, ipv6 = ep.ipv6,
+      announce = net.announce }
   end,
 }

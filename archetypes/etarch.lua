@@ -30,7 +30,7 @@ return archetype {
       "node = '${node}', policy = %q, rate = %s, dialect = %q, absence = %s, address = '${address}', " ..
       "port = tonumber '${port}', look_port = %d }"
     local sdn = need.network { archetype = "sdn", name = "sdn", ports = { control = "control", data = "data" },
-      control = net.control, mtu = net.mtu, fail_mode = "secure", controller_user = "root", probe = 1,
+      control = net.control, mtu = net.mtu, fail_mode = "secure", controller_user = "root", probe = 1, announce = false,
       controller_name = "DTSA", look_port = LOOK_PORT, controller = { "${exe}", "-e", program:format(name, name,
         net.policy, net.rate and net.rate // 1000, net.dialect, net.absence, LOOK_PORT) } }
     return { sdn = sdn }

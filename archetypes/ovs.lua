@@ -13,6 +13,8 @@ return archetype {
       doc = "without a controller: secure forwards nothing new, standalone switches by itself" },
     probe = { type = "duration", default = 5,
       doc = "silence, 5 s or more, after which a controller is asked if it lives; after as much again it has failed" },
+    announce = { type = "boolean", default = true, doc = "tell the network, by reverse ARP and what belongs to its " ..
+      "addresses, when an endpoint comes to have a MAC or IP address that was another's" },
   },
   endpoint = {
     loopback = { type = "boolean", default = false, doc = "bring up `lo` in the endpoint's namespace" },
@@ -30,6 +32,7 @@ return archetype {
   end,
 
   on_endpoint = function(need, net, ep)
-    return need.attachment { master = net.made.bridge, mtu = net.mtu, loopback = ep.loopback, ipv6 = ep.ipv6 }
+    return need.attachment { master = net.made.bridge, mtu = net.mtu, loopback = ep.loopback, ipv6 = ep.ipv6,
+      announce = net.announce }
   end,
 }

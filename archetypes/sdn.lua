@@ -144,6 +144,8 @@ return archetype {
     mtu = { type = "mtu", default = 1500, doc = "largest payload of a frame, in bytes" },
     subnet = { type = "cidr4", doc = "IPv4 range of the endpoints' addresses; by default they have none" },
     subnet6 = { type = "cidr6", doc = "IPv6 range of the endpoints' addresses" },
+    announce = { type = "boolean", default = true, doc = "tell the network, by reverse ARP and what belongs to its " ..
+      "addresses, when an endpoint comes to have a MAC or IP address that was another's" },
   },
   endpoint = {
     address = { type = "address4", allocate = "subnet", doc = "fixed IPv4 address; by default the next free one" },
@@ -159,7 +161,8 @@ return archetype {
   end,
 
   on_network = function(need, net)
-    local data = need.network { archetype = "ovs", name = "data", port = "data", mtu = net.mtu }
+    local data = need.network { archetype = "ovs", name = "data", port = "data", mtu = net.mtu,
+      announce = net.announce }
     local switch = data.made.bridge
     local wanted = is_address(net.controller) and { targets = { net.controller } }
       or control_plane(need, net, switch)

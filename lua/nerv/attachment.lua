@@ -108,7 +108,7 @@ end
 
 local function veth_into(need, ns, ep, p, mtu)
   local link = need.link { kind = "veth", name = ep.interface or "eth0", netns = ns, mac = ep.mac, mtu = mtu, up = true,
-    peer = { master = master_of(p.master), up = true } }
+    announced = p.announce or false, peer = { master = master_of(p.master), up = true } }
   return link, join(need, p.master, link, "peer")
 end
 
@@ -199,7 +199,8 @@ end
 -- @tparam table need as archetypes see it
 -- @tparam table ep the endpoint's options, and name, mac
 -- @tparam table p { master = the link to be a port of, mtu = of the network, loopback = whether a
---   namespace of its own gets `lo`, ipv6 = whether IPv6 is on }
+--   namespace of its own gets `lo`, ipv6 = whether IPv6 is on, announce = whether the network is told when the
+--   endpoint comes to have an address that was another's }
 -- @return { port = the need in the node's namespace, an ovs_port where the bridge is Open vSwitch's; where NERV
 --   configures the endpoint's own end: link = that interface, netns = its namespace, ipv6 = what turns IPv6 on }; or
 --   nil and a message

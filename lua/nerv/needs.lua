@@ -227,11 +227,14 @@ local function child_member(child, given)
   if child.def.on_member then child_call(child, child.def.on_member, given) end
 end
 
--- need.attachment{ master =, mtu =, loopback =, ipv6 = }: what joins the endpoint to a link; see attachment.lua.
+-- need.attachment{ master =, mtu =, loopback =, ipv6 =, announce = }: what joins the endpoint to a link; see
+-- attachment.lua.
 local ATTACHMENT <const> = {
   master = { type = "any", required = true, doc = "link that the endpoint is to be a port of" },
   mtu = { type = "mtu", doc = "the network's MTU" },
   loopback = { type = "boolean", default = false, doc = "bring up `lo` in a namespace of its own" },
+  announce = { type = "boolean", default = false,
+    doc = "tell the network, by ARP and the like, when it comes to have a MAC or IP address that was another's" },
   ipv6 = { type = "boolean", default = false, doc = "turn IPv6 on in its namespace, or on its interface there" },
 }
 

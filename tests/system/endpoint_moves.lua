@@ -49,6 +49,28 @@ green:delete_endpoints { "g2" }
 green:endpoint { name = "g2", node = "pm1", mac = MAC:gsub("77", "78") }
 tap.ok(first_frame(), "a frame finds its way to another node")
 
+-- What a network hears of it: nothing where it is not to, above all where only EtherType 0x0880 crosses its switches.
+-- A bridge itself tells by IGMP that it is one (RFC 4286).
+local function heard(options)
+  options.name, options.home = "quiet", "pm1"
+  local net <const> = network.create(options)
+  net:endpoint { { name = "q1", node = "pm1" }, { name = "q2", node = "pm2", mac = MAC:gsub("77", "79") } }
+  local c <close> = expect(net:get("q1"):capture { filter = "not ether proto 0x0880 and not igmp" })
+  net:delete_endpoints { "q2" }
+  net:endpoint { name = "q2", node = "pm1", mac = MAC:gsub("77", "79") }
+  net:get("q2"):update { mac = MAC:gsub("77", "7a") }
+  net:endpoint { name = "q3", node = "pm2", mac = MAC:gsub("77", "79") }
+  sleep(0.5)   -- nothing is what is waited for
+  local types = {}
+  for i, p in ipairs(c:stop().packets) do types[i] = packet.parse(p.bytes).ethernet.ethertype end
+  net:delete()
+  return types
+end
+tap.eq(heard { archetype = "bridge" }, { 0x8035, 0x8035 }, "a network is told by reverse ARP")
+tap.eq(heard { archetype = "bridge", announce = false }, {}, "unless it is not to be")
+tap.eq(heard { archetype = "ovs", announce = false }, {}, "nor one on Open vSwitch")
+tap.eq(heard { archetype = "etarch" }, {}, "one without addresses hears nothing of it")
+
 -- An agent that starts does not know what was before.
 local processes <const> = crash.processes()
 other:update { mac = MAC }

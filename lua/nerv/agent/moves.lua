@@ -65,7 +65,7 @@ end
 --- Notes that an endpoint's interface has been made, or has other addresses.
 -- @tparam table p the link, as a need
 function Moves:note(p)
-  if p.kind == "veth" and p.netns and p.mac then self.came[p.id] = p end
+  if p.announced and p.kind == "veth" and p.netns and p.mac then self.came[p.id] = p end
 end
 
 -- Whether anything of an endpoint was another's, which is forgotten.

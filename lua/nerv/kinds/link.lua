@@ -30,6 +30,8 @@ M.properties = {
   owner_group = { type = "user", doc = "of a tap: group that may open it" },
   vnet_header = { type = "boolean", doc = "of a tap: frames carry a virtio header" },
   multi_queue = { type = "boolean", doc = "of a tap: it may be opened several times" },
+  announced = { doc = "of an endpoint's: whether its network is told, by reverse ARP, ARP and neighbour " ..
+    "advertisements, when it comes to have a MAC or IP address that was another's", default = false },
   group = { doc = "link group, which lets many be deleted at once" },
 }
 M.fixed = { "kind", "interface", "parent", "owner", "owner_group", "vnet_header", "multi_queue" }
@@ -349,7 +351,7 @@ end
 
 -- What is not read back: it cannot change while the link lives.
 local UNREAD <const> = { "id", "kind", "name", "netns", "group", "stp", "after", "interface", "parent", "owner",
-  "owner_group", "vnet_header", "multi_queue", "sink" }
+  "owner_group", "vnet_header", "multi_queue", "sink", "announced" }
 
 local function read_veth(p, result, snapshot, node)
   local near, far = ends(p, node)

@@ -330,6 +330,10 @@ end
 -- @raise when the command is unknown or fails
 function M.run_words(first, list, text_from, take)
   local spec = M.get(first)
+  if spec and list[1] == "--help" then
+    require("nerv.help")(first)
+    return 0
+  end
   if spec then
     local values = arguments(spec, list, text_from or function(i) return words.join(list, i) end)
     local result, problem, status = spec.run(values)

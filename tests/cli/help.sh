@@ -21,6 +21,11 @@ run -e 'help "ip"'
 same "help.text returns what help prints" "$(cat text)" "$(cat out)"
 run -c 'help ip'
 same "the command says the same" "$(cat text)" "$(cat out)"
+run -c 'help graph'
+mv out text
+run graph --help
+exits 0 "a command with --help"
+same "says what help says of it" "$(cat text)" "$(cat out)"
 
 # topic WHAT REGEX...: what help says of it has lines like these.
 topic() {

@@ -88,7 +88,8 @@ local function wait_ready(self, service)
   local limit, pause = runtime.now() + READY_LIMIT, READY_LOOK
   while not is_ready(self, service) do
     if service.ended or runtime.now() > limit then
-      return nil, ("service %s is not ready: %s"):format(service.p.name, tail.last_line(service.paths.log)
+      return nil, ("service %s is not ready: %s"):format(service.p.name,
+        tail.last_line(service.paths.log, service.from)
         or service.p.ready and "its socket does not answer" or "its ports are not bound"), "timeout"
     end
     task.sleep(pause)
@@ -170,6 +171,7 @@ local function begin(self, service)
   local p, paths = service.p, service.paths
   if not self:adopt(service) then
     if file.stat(paths.cgroup) then cgroup.kill(paths.cgroup) end   -- one that has no record
+    service.from = tail.size(paths.log)                             -- what others have said before is not its own
     local good, message, code = spawn(self, service)
     if not good then return nil, message, code end
   end
@@ -243,7 +245,7 @@ end
 --- What is known of a service that does not do its work: how it died, if it did, and what it wrote last; or nil.
 function Supervisor:complaint(p)
   local service = self.services[id_of(p)]
-  local death, line = service and service.death, service and tail.last_line(service.paths.log)
+  local death, line = service and service.death, service and tail.last_line(service.paths.log, service.from)
   if not death and not line then return nil end
   return ("service %s%s%s"):format(p.name, death and " " .. death or "", line and ": " .. line or "")
 end

@@ -39,8 +39,12 @@ function M.of_file(path, size)
 end
 
 --- The last line of a file that is not empty, or nil.
-function M.last_line(path)
-  local text = M.of_file(path, M.size(path))
+-- @tparam ?integer from where it begins to count; of a file that has become shorter all does
+function M.last_line(path, from)
+  local size = M.size(path)
+  local behind = from and from <= size and size - from or size
+  if behind == 0 then return nil end
+  local text = M.of_file(path, size):sub(-behind)
   local last = #text
   while text:byte(last) == NEWLINE do last = last - 1 end
   return last > 0 and M.lines(text:sub(1, last), 1) or nil

@@ -14,6 +14,9 @@ local function path(text) return system.write(dir.path, "log", text) end
 tap.eq(tail.last_line(path "one\ntwo\n\n\n"), "two", "the last line that says something")
 tap.eq({ tail.last_line(path ""), tail.last_line(path "\n"), tail.last_line(dir.path .. "/none") }, {}, "none")
 tap.eq(tail.last_line(path(endless .. "\nend\n")), "end", "after a long one")
+local two <const> = path "one\ntwo\n"
+tap.eq({ tail.last_line(two, 0), tail.last_line(two, 4), tail.last_line(two, 8) or "none", tail.last_line(two, 9) },
+  { "two", "two", "none", "two" }, "from somewhere on; a file that is shorter has begun anew")
 tap.eq(#tail.last_line(path(endless)), 65536, "of one that is too long its end")
 tap.eq(#tail.last_line(path("x" .. ("\n"):rep(60000))), 1, "before many empty ones")
 tap.eq({ tail.of_file(path "a\nb\nc\n", 4), tail.size(path "abc"), tail.piece(path "abc", 1), tail.piece(path "abc", 9) },

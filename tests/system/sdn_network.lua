@@ -101,7 +101,9 @@ tap.ok(tap.eventually(10, function() return blue.state:find "^no controller: blu
 tap.ok(answers(ra, rb.address), "which hinders nobody else")
 blue:update { fail_mode = "standalone" }
 tap.ok(answers(s1, s2.address, 15), "standalone: a switch decides by itself")
+tap.like(blue.state, "^no controller: ", "which is no controller")
 blue:update { controller = "built-in", fail_mode = "secure", join = 8 }
+tap.eq(blue.state, "active", "the state says at once that there is one")
 tap.ok(answers(s1, s2.address, 15), "with a controller it decides")
 blue:delete_endpoints { "f1", "f2" }
 

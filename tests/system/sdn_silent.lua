@@ -88,6 +88,7 @@ local function its_own(mode)
   changed, message = timed(net.update, net, { controller = argv, join = 1 })
   tap.ok(not changed and message:find("change controller " .. name .. "/switch-data: no controller has answered the switch for 1 s: ", 1, true),
     name .. ": it is not put in the place of one that works", message)
+  tap.ok(mode ~= "nobody" or not message:find("service controller", 1, true), name .. ": and is not said to have said what that one did", message)
   tap.ok(tap.eventually(LIMIT, function() return h[2]:run("ping", "-c1", "-W1", h[1].address) and net.state == "active" end), name .. ": which goes on", net.state)
   tap.ok(timed(net.update, net, { controller = argv, join = 0 }), name .. ": unless nothing is expected of it")
   tap.ok(tap.eventually(LIMIT, function() return net.state:find("^no controller: " .. name .. "/switch%-data on ") end),

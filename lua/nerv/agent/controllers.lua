@@ -46,6 +46,18 @@ local function show(agent, wrong)
   if #operations > 0 then agent.state:transact(operations) end
 end
 
+--- Takes away what the state says of a switch that has just joined a controller: who made it join sees that at once.
+-- @tparam string owner the switch, "blue/switch-data"
+function M.joined(agent, owner)
+  local operations = {}
+  for _, row in ipairs(agent.state:list "Status") do
+    if row.node == agent.name and row.owner == owner and row.state == STATE then
+      operations[#operations + 1] = { op = "delete", table = "Status", where = state_module.only(row) }
+    end
+  end
+  if #operations > 0 then agent.state:transact(operations) end
+end
+
 local function look(agent)
   if next(agent.engine.controllers) then agent.node.vswitch:refresh(SAYING) end
   local wrong = complaints(agent)

@@ -1,5 +1,6 @@
 --- What an agent does to its node: evaluates rows, plans, applies phases of Changes, mends.
 -- One task at a time works on the system (Worker:exclusive).
+local controllers <const> = require "nerv.agent.controllers"
 local desired <const> = require "nerv.desired"
 local driver <const> = require "nerv.driver"
 local planning <const> = require "nerv.engine.planning"
@@ -261,6 +262,7 @@ local function confirm(self, change, due, text, list)
       text = ("failed: %s %s: %s"):format(action.verb, action.need.key, message)
       break
     end
+    if action.need.kind == "controller" then controllers.joined(self, action.need.key:match " (.*)") end
   end
   if not self.closing then report(self, change, due, text) end   -- else the next agent looks
 end

@@ -12,7 +12,9 @@ local M = {}
 local PATIENCE <const> = 1
 -- Seconds that one gets of which nothing is heard; measured: 2 to 7 ms, on a machine with nothing else to do.
 local BLIND <const> = 0.02
--- A MAC address that nobody has: a bridge that is told where it is, or to forget it, has the daemon look.
+-- Seconds between two changes that have the daemon look.
+local AGAIN <const> = 0.002
+-- A MAC address that nobody has.
 local NOBODY <const> = "0a:6e:65:72:76:00"
 
 --- The socket by which a system's daemon takes commands, in the directory that it has.
@@ -21,26 +23,21 @@ function M.system_socket(dir)
   return ("%s/ovs-vswitchd.%d.ctl"):format(dir, pid and math.tointeger(tonumber(pid)) or 0)
 end
 
--- Sends commands, { METHOD, PARAMETER ... }, in one go, and waits for the answer to the first one, which is the last to
--- come.
+-- Sends a command and waits for its answer.
+-- @tparam table words its name and parameters
 -- @return its result; or nil and a message
-local function command(path, ...)
+local function command(path, words)
   local daemon <close>, message = stream.connect { path = path }
   if not daemon then return nil, message end
-  local requests <const> = {}
-  for i, words in ipairs { ... } do
-    requests[i] = ('{"id":%d,"method":%s,"params":%s}'):format(i, json.encode(words[1]),
-      #words > 1 and json.encode { table.unpack(words, 2) } or "[]")
-  end
-  daemon:write(table.concat(requests))
-  local answers, first = ""
+  daemon:write(('{"id":0,"method":%s,"params":%s}'):format(json.encode(words[1]),
+    #words > 1 and json.encode { table.unpack(words, 2) } or "[]"))
+  local text = ""
   repeat
     local more, why = daemon:read()
     if not more then return nil, why end
-    answers = answers .. more
-    first = answers:match '({"id":1,.*})%s*$'
-  until first
-  local answer <const> = json.decode(first) or { error = "what it says is not understood" }
+    text = text .. more
+  until text:find "}%s*$"
+  local answer <const> = json.decode(text) or { error = "what it says is not understood" }
   if type(answer.error) == "string" then return nil, (answer.error:gsub("\n.*", "")) end
   return answer.result
 end
@@ -53,11 +50,17 @@ function M.await_end(path)
   return result and true, why
 end
 
--- Two looks, the second of which has begun after the call: each begins because of something that changes.
+-- Two looks, the second of which has begun after the call. The daemon looks because a bridge learns and forgets an
+-- address; one such change alone it may see too late to look at once.
 local function two_looks(path, bridge)
-  local result, why = command(path, { "revalidator/wait" }, { "fdb/add", bridge, bridge, "0", NOBODY })
-  if result then result, why = command(path, { "revalidator/wait" }, { "fdb/del", bridge, "0", NOBODY }) end
-  return result, why
+  local learns = false
+  local changing <close> = task.every(AGAIN, function()   -- luacheck: ignore (it ends with this scope)
+    learns = not learns
+    command(path, learns and { "fdb/add", bridge, bridge, "0", NOBODY } or { "fdb/del", bridge, "0", NOBODY })
+  end)
+  local good, why = M.await_end(path)
+  if good then good, why = M.await_end(path) end
+  return good, why
 end
 
 -- Whether anything is remembered.
@@ -71,7 +74,9 @@ end
 
 local function look(path, bridge)
   if is_empty(path) then return true end
-  return two_looks(path, bridge)
+  local good, why = two_looks(path, bridge)
+  command(path, { "fdb/del", bridge, "0", NOBODY })
+  return good, why
 end
 
 --- Waits until Open vSwitch does with every frame what its bridges say by now.

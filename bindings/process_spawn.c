@@ -112,9 +112,12 @@ static int push_failure(lua_State *L, int status, lua_KContext idx)
 {
 	struct spawn *sp = spawn_check(L, (int)idx);
 	const char *stage = exec_stage_text(sp->news.failure.stage);
+	char who[40] = "";
 
 	(void)status;
-	return nerv_fail(L, sp->news.failure.error, "cannot start %.200s%s%s", sp->what,
+	if (sp->plan.set_user)
+		snprintf(who, sizeof(who), " as user %u", (unsigned int)sp->plan.user.uid);
+	return nerv_fail(L, sp->news.failure.error, "cannot start %.200s%s%s%s", sp->what, who,
 			 stage ? ": " : "", stage ? stage : "");
 }
 

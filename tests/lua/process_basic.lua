@@ -55,6 +55,10 @@ tap.raises(function() process.spawn { argv = { "true" }, qqqqq = 1 } end, "unkno
 tap.raises(function() process.spawn { argv = { "a\0b" } } end, "NUL", "NUL in an argument")
 tap.raises(function() process.spawn { argv = { "true" }, env = { ["A=B"] = "c" } } end, "variable",
   "names of variables")
+local secret <const> = os.tmpname()
+local _, refusal <const> = process.spawn { argv = { secret }, user = 12345 }
+tap.like(refusal, "^cannot start /tmp/%S+ as user 12345: Permission denied$", "a program that a user may not run: it says who")
+os.remove(secret)
 tap.raises(function() process.spawn { argv = { "true" }, user = "p-nobody-here" } end, "no user", "unknown user")
 tap.raises(function() process.spawn { argv = { "true" }, capabilities = { "net_admi" } } end,
   "did you mean 'net_admin'", "unknown capability")

@@ -89,20 +89,22 @@ end
 
 local read_properties
 
--- A property's value as its kind has it; what is wrong with it raises.
-local function read_property(what, property, value)
+local function misfit(what, name, problem) complain(("%s: property '%s': %s"):format(what, name, problem)) end
+
+-- A property's value as its kind has it; what is wrong with it raises. Thousands are read.
+local function read_property(what, name, property, value)
   if M.is_placeholder(value) then return value end
   if property.need then
     for _, kind in ipairs(property.need) do
       if M.is_need(value) and rawget(value, "kind") == kind then return value end
     end
-    complain(("%s: a need of kind %s is expected, not %s"):format(what, table.concat(property.need, " or "),
+    misfit(what, name, ("a need of kind %s is expected, not %s"):format(table.concat(property.need, " or "),
       M.is_need(value) and rawget(value, "label") or type(value) == "string" and ("'%s'"):format(value) or type(value)))
   end
-  if property.fields then return read_properties(what, property.fields, value) end
+  if property.fields then return read_properties(("%s: property '%s'"):format(what, name), property.fields, value) end
   if not property.type then return value end
   local good, message = options.check_value(property, value)
-  if not good then complain(("%s: %s"):format(what, message)) end
+  if not good then misfit(what, name, message) end
   return options.value(property, value)
 end
 
@@ -116,7 +118,7 @@ function read_properties(what, description, given)
       complain(("%s: unknown property '%s'%s"):format(what, tostring(name),
         suggest(name, names, "; there are " .. table.concat(names, ", "))))
     end
-    values[name] = read_property(("%s: property '%s'"):format(what, name), property, value)
+    values[name] = read_property(what, name, property, value)
   end
   return values
 end

@@ -102,7 +102,8 @@ end
 -- @return true, or nil and a message
 function M.run(self)
   self.engine = engine.new(self.node)
-  self.networks = {}
+  self.networks, self.adopted_amid = {}, {}
+  for uuid in pairs(self.state.rows.Change) do self.adopted_amid[uuid] = true end
   local good, message = adopt_node(self)
   if not good then return nil, message end
   local wanted, broken = read_networks(self)

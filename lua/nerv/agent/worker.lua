@@ -13,7 +13,7 @@ local task <const> = require "nerv.task"
 local state_module <const> = require "nerv.state"
 
 -- Fields: name, state, view, engine, node, networks, facts, journal, reported, retries, busy,
--- closing.
+-- closing, adopted_amid: uuids of the Changes that were under way when it adopted what is there.
 local Worker = {}
 Worker.__index = Worker
 
@@ -207,6 +207,14 @@ local function add_uncertain(list, actions)
   end
 end
 
+-- The same of all that is wanted by a Change that was under way when this agent adopted what is there: that may be what
+-- it wants.
+local function add_adopted(list, wanted)
+  for _, one in ipairs(wanted) do
+    for _, need in ipairs(one.set) do add_uncertain(list, { { verb = "create", need = need } }) end
+  end
+end
+
 --- Applies one phase of a change on this node.
 -- @tparam string due the phase: the row itself may move on meanwhile
 -- @return the report for it, and what is to be confirmed before
@@ -234,6 +242,7 @@ function Worker:phase(change, due)
   local journal = self.journal[change._uuid] or {}
   self.journal[change._uuid] = journal
   local uncertain = {}
+  if self.adopted_amid[change._uuid] then add_adopted(uncertain, wanted) end
   for _, phase in ipairs(phases_of[due]) do
     local good
     local listed = planning.describe(plan[phase])

@@ -213,12 +213,8 @@ local function essential(self, waiter, f, ...)
   end)
 end
 
---- Runs the agent until it is told to end.
-function M.run()
-  config.load()
-  local options = context.options
-  if options.restore then return database.restore() end
-  local self = open(options)
+-- Begins, works until it is told to end, and ends.
+local function serve(self, options)
   self.remote = options.db
   self.node = agent_node.new(self, log)
   self.node.supervisor = supervisor.new(self.node)
@@ -260,6 +256,20 @@ function M.run()
   if far then far:close() end
   for _, child in ipairs(children) do child:cancel() end
   close(self)
+end
+
+--- Runs the agent until it is told to end.
+function M.run()
+  config.load()
+  local options = context.options
+  if options.restore then return database.restore() end
+  local self = open(options)
+  local good, message = pcall(serve, self, options)
+  if good then return end
+  -- What a shell uses the next agent adopts; a lab that nobody uses any more, such as one whose directory was removed
+  -- while it began, nobody would find again.
+  if self.lab and not instance.has_shell(self.instance.state_dir) then instance.clean_remains(self.instance.id) end
+  error(message, 0)
 end
 
 return M

@@ -143,6 +143,13 @@ print "leaves"]], { env = hurt.env })
 tap.eq({ result.exit, result.stdout }, { 0, "leaves\n" }, "a shell can leave while an agent starts: " .. result.stderr)
 tap.ok(tap.eventually(20, function() return #hurt:left() == 0 end), "and nothing is left", hurt:left())
 
+-- An agent that cannot begin.
+local unborn <close> = system.state()
+result = system.nervsh({ "--db", "unix:/none", "-e", "network.list()" }, { env = unborn.env })
+tap.ok(result.exit == 1 and result.stderr:find "the agent does not start: .*database: ", "a database that is not there", result)
+tap.ok(not file.stat(require("nerv.context").run_dir(unborn.id)) and not file.stat(cgroup.root() .. "/nerv-" .. unborn.id),
+  "leaves no lab behind")
+
 -- Somebody removes the state directory of a lab that lives.
 local bare <close> = system.state()
 result = system.script(MAKE .. "expect(file.remove_tree(lab.connection().hello.state_dir)) print 'removed'", { env = bare.env })

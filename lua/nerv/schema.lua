@@ -57,8 +57,8 @@ return {
     Service = { isRoot = true, indexes = { { "node", "name" } }, columns = {
       node = text, name = text, owner = text, state = text, pid = integer, restarts = integer } },
     -- The titles of an ETArch network: see etarch/domain.lua. Only its DTSA reads them; `place` is a switch's port,
-    -- `answered` says which request was the last that changed anything. `members` are titles, and numbers that grow
-    -- from one to the next.
+    -- `answered` says which request was the last that changed anything, also of who departed by it a moment ago.
+    -- `members` are titles, and numbers that grow from one to the next.
     Entity = { isRoot = true, indexes = { { "network", "title" } }, columns = {
       network = column { key = ref("Network", "strong") }, title = text, place = text, mac = text, dialect = text,
       requirements = text, capabilities = text, answered = text } },

@@ -124,6 +124,32 @@ do
   local delete <const> = frame_of(7, "workspace_delete", { title = "w" })
   tap.eq({ outcome(late, "p", delete)[1], outcome(successor(), "p", delete) }, { true, { true, true, success(7) } },
     "one that does not say whose it is, is answered again, too")
+
+  -- who has gone by it, and is nowhere any more
+  local go <const> = frame_of(8, "entity_unregister", { title = "e" })
+  tap.eq({ outcome(late, "p", go), outcome(late, "p", frame_of(9, "entity_unregister", { title = "e" }))[1] },
+    { { true, false, success(8) }, false }, "an entity goes, and cannot go twice")
+  tap.eq({ outcome(successor(), "p", go), outcome(successor(), "q", go)[1] }, { { true, true, success(8) }, false },
+    "but is answered again, and nobody else")
+  tap.eq({ home.entities.e, home.at.p }, {}, "it is gone all the same")
+  domains.take_changes(home)
+  tap.eq({ domains.forget_departed(home, 100, 15), domains.forget_departed(home, 114, 15), #domains.take_changes(home) }, { false, false, 0 },
+    "it is known for a while")
+  tap.eq({ domains.forget_departed(home, 115, 15), domains.take_changes(home), outcome(successor(), "p", go)[1] },
+    { true, { { kind = "entity", title = "e" } }, false }, "not for ever")
+  control.handle(late, "p", frame_of(10, "entity_register", { title = "e" }))
+  control.handle(late, "p", frame_of(11, "entity_unregister", { title = "e" }))
+  control.handle(late, "q", frame_of(12, "entity_register", { title = "e" }))
+  tap.eq({ home.entities.e.place, next(home.departed) }, { "q" }, "the title is anybody's at once")
+end
+
+-- the same as it was stored: who has departed is no entity
+do
+  local after <const> = domains.new {}
+  domains.restore(after, { { title = "gone", place = "p", mac = "02:00:00:00:00:01", answered = "x" },
+    { title = "here", place = "p", mac = "02:00:00:00:00:02", dialect = "d3", answered = "" } }, {})
+  tap.eq({ after.entities.gone, after.departed.gone.answered, after.departed.here, after.entities.here.dialect },
+    { nil, "x", nil, "d3" }, "it is restored as what it is")
 end
 
 -- the oldest dialect: no address at all

@@ -122,6 +122,25 @@ for _, victim in ipairs { { "pm1", "uf+sdn.controller" }, { "pm2", "uf+sdn.relay
     return asked[1]
   end), "and requests are answered", asked)
 end
+-- One that has unregistered asks again: the DTSA died before its answer arrived.
+do
+  local mac <const> = "02 00 00 00 00 77"
+  local socket <close> = expect(packet.open { link = "eth0", netns = field:space "bob", protocol = 0x0880, promiscuous = true })
+  local function ask(id, kind)
+    local frame <const> = unhex("445453000000" .. mac .. "0880") .. etcp.request { type = kind, id = id, body = { title = "dave" } }
+    for _ = 1, 40 do
+      socket:send(frame)
+      for answer, info in socket:frames(0.5) do
+        local response <const> = not info.outgoing and answer:sub(1, 6) == unhex(mac) and etcp.read_response(answer:sub(15))
+        if response and response.request_id == id then return response.status end
+      end
+    end
+  end
+  tap.eq({ ask(1, "entity_register"), ask(2, "entity_unregister") }, { "success", "success" }, "one registers, and unregisters")
+  crash.signal({ pid("pm1", "uf+sdn.controller") }, "KILL")
+  tap.ok(tap.eventually(20, function() return (crash.service(node.get("pm1").run_dir, "uf+sdn.controller") or 0) > 0 end), "the DTSA dies")
+  tap.eq({ ask(2, "entity_unregister"), ask(3, "entity_unregister") }, { "success", "failure" }, "the former answer, and another one to another request")
+end
 tap.eq({ (alice:create "room"), (bob:delete "room"), alice:create "new", carol:attach "new" }, { [3] = true, [4] = true }, "titles and owners are what they were")
 
 -- The DTSA moves with the home, and knows what the other one has answered.
@@ -131,7 +150,7 @@ works "the home moves"
 tap.ok(tap.eventually(20, function() return carol:lookup "moved" end), "requests are answered there")
 tap.eq({ (alice:create "moved"), carol:attach "moved" }, { [2] = true }, "with what was there")
 do
-  local change <const>, nobody <const> = { { kind = "entity", title = "nobody" } }, { entities = {} }
+  local change <const>, nobody <const> = { { kind = "entity", title = "nobody" } }, require("nerv.etarch.domain").new {}
   local function writes(node_name)
     return store.write(expect(store.open(lab.state().remote, "uf", node_name)), nobody, change)
   end

@@ -24,8 +24,8 @@ local NO_ADDRESS <const> = ("\0"):rep(ADDRESS)
 local REPEAT <const> = 2
 -- Bytes of the reason of a refusal, which may name a title: an answer is one frame.
 local REASON_MOST <const> = 400
--- Seconds in which those come again whom a former DTSA has not answered.
-local TAKEOVER <const> = 15
+--- Seconds in which those come again whom a former DTSA has not answered.
+M.TAKEOVER = 15
 
 -- Who asks: a place and an address.
 local function asker(place, mac) return place .. "\0" .. mac end
@@ -33,11 +33,13 @@ local function asker(place, mac) return place .. "\0" .. mac end
 -- What was done last for everybody.
 local function done_before(domain)
   local done = {}
-  for _, entity in pairs(domain.entities) do
-    if (entity.answered or "") ~= "" then
-      local who <const> = asker(entity.place, entity.mac)
-      done[who] = done[who] or {}
-      done[who][entity.answered] = true
+  for _, entities in ipairs { domain.entities, domain.departed } do
+    for _, entity in pairs(entities) do
+      if (entity.answered or "") ~= "" then
+        local who <const> = asker(entity.place, entity.mac)
+        done[who] = done[who] or {}
+        done[who][entity.answered] = true
+      end
     end
   end
   return done
@@ -83,7 +85,7 @@ local function name_of(frame) return digest.sha256(frame):sub(1, 32) end
 
 -- The answer to what a former DTSA has done and may not have answered, or nil.
 function Control:done_again(from, frame, source, request, now)
-  local done <const> = now - self.began < TAKEOVER and self.done[asker(from.place, from.mac)]
+  local done <const> = now - self.began < M.TAKEOVER and self.done[asker(from.place, from.mac)]
   if not done or not done[name_of(frame)] then return nil end
   return { reply = self:reply(frame, source, request, true), sent = true }
 end

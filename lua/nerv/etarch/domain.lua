@@ -39,6 +39,7 @@ local LEVEL <const> = 3
 function M.new(options)
   return setmetatable({ policy = options.policy or "open", rate = options.rate, label = options.label or etcp.label,
     dialect = options.dialect or "d3", entities = {}, workspaces = {},
+    departed = {},      -- title -> {title=, place=, mac=, answered=} of who has unregistered, for a while
     at = {},            -- place -> title -> entity
     addresses = {},     -- MAC address -> how many entities have it
     labels = {},        -- label -> title of the workspace
@@ -139,7 +140,7 @@ end
 
 function Domain:place_entity(entity)
   entity.workspaces = {}
-  self.entities[entity.title] = entity
+  self.entities[entity.title], self.departed[entity.title] = entity, nil
   self.at[entity.place] = self.at[entity.place] or {}
   self.at[entity.place][entity.title] = entity
   self.addresses[entity.mac] = (self.addresses[entity.mac] or 0) + 1
@@ -219,16 +220,34 @@ end
 function Domain:unregister(from, body) self:forget_entity(self:caller(from, body.title)) end
 
 --- Keeps which request was the last that was done for somebody: with the entity that it names, or any other that is
--- where it came from.
+-- where it came from; else with who has gone by it.
 function M.keep_answered(domain, from, title, request)
   local entity = domain.entities[title]
   if not entity or not speaks_for(from, entity) then
     entity = nil
     for _, one in pairs(domain.at[from.place] or {}) do entity = one.mac == from.mac and one or entity end
   end
-  if not entity then return end
+  if not entity and (title == "" or domain.entities[title]) then return end
+  if not entity then
+    entity = { title = title, place = from.place, mac = from.mac }
+    domain.departed[title] = entity
+  end
   entity.answered = request
   domain:note("entity", entity.title)
+end
+
+--- Forgets who has gone, and been known for so many seconds since.
+-- @return whether there is something to write
+function M.forget_departed(domain, now, seconds)
+  local some = false
+  for title, one in pairs(domain.departed) do
+    one.seen = one.seen or now
+    if now - one.seen >= seconds then
+      domain.departed[title], some = nil, true
+      domain:note("entity", title)
+    end
+  end
+  return some
 end
 
 --- The entities of a place have gone with it.
@@ -366,11 +385,14 @@ function M.take_changes(domain)
 end
 
 --- Puts back what was stored, into a new domain.
--- @tparam table entities array of {title=, place=, mac=, dialect=, requirements=, capabilities=, answered=}
+-- @tparam table entities array of {title=, place=, mac=, dialect=, requirements=, capabilities=, answered=}; those
+--   without a dialect have departed
 -- @tparam table workspaces array of {title=, number=, owner=, level=, public=, capabilities=, members= title -> number,
 --   allowed= set}
 function M.restore(domain, entities, workspaces)
-  for _, entity in ipairs(entities) do domain:place_entity(entity) end
+  for _, entity in ipairs(entities) do
+    if entity.dialect then domain:place_entity(entity) else domain.departed[entity.title] = entity end
+  end
   for _, workspace in ipairs(workspaces) do
     workspace.label, workspace.rate = domain.label(workspace.title), bandwidth_of(workspace.capabilities)
     domain:place_workspace(workspace)

@@ -280,7 +280,8 @@ function Dtsa:age()
     self.missing[place] = nil
     for _, title in ipairs(domains.vacate(self.domain, place)) do log("entity %s: its port is gone", title) end
   end
-  if #gone > 0 then self.inbox:put {} end
+  local forgotten <const> = domains.forget_departed(self.domain, now, control.TAKEOVER)
+  if #gone > 0 or forgotten then self.inbox:put {} end
 end
 
 --- Runs until the database or the socket fails.

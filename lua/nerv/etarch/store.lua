@@ -31,8 +31,11 @@ function Store:row(table_name, title)
   return (select(2, next(self.by[table_name][self.network .. "\0" .. title] or {})))
 end
 
+-- In place of the dialect of who has unregistered.
+local DEPARTED <const> = "departed"
+
 local function entity_row(entity)
-  return { place = entity.place, mac = entity.mac, dialect = entity.dialect,
+  return { place = entity.place, mac = entity.mac, dialect = entity.dialect or DEPARTED,
     requirements = text_of(entity.requirements), capabilities = text_of(entity.capabilities),
     answered = entity.answered or "" }
 end
@@ -49,8 +52,9 @@ function M.load(store)
   local entities, workspaces = {}, {}
   for _, row in pairs(store.db.rows.Entity) do
     if row.network == store.network then
-      entities[#entities + 1] = { title = row.title, place = row.place, mac = row.mac, dialect = row.dialect,
-        requirements = value_of(row.requirements), capabilities = value_of(row.capabilities), answered = row.answered }
+      entities[#entities + 1] = { title = row.title, place = row.place, mac = row.mac,
+        dialect = row.dialect ~= DEPARTED and row.dialect or nil, requirements = value_of(row.requirements),
+        capabilities = value_of(row.capabilities), answered = row.answered }
     end
   end
   for _, row in pairs(store.db.rows.Workspace) do
@@ -97,7 +101,7 @@ function M.write(store, domain, changes)
     if change.kind ~= "member" then whole[change.kind][change.title] = true end
   end
   for title in pairs(whole.entity) do
-    local entity <const> = domain.entities[title]
+    local entity <const> = domain.entities[title] or domain.departed[title]
     operations[#operations + 1] = store:operation("Entity", title, entity and entity_row(entity))
   end
   for title in pairs(whole.workspace) do

@@ -4,6 +4,7 @@
 -- agent left, then follow the Changes. One task works on the system at a time.
 local Worker <const> = require "nerv.agent.worker"
 local adoption <const> = require "nerv.agent.adoption"
+local bridges <const> = require "nerv.agent.bridges"
 local allocation <const> = require "nerv.allocation"
 local agent_node <const> = require "nerv.agent.node"
 local calls <const> = require "nerv.agent.calls"
@@ -245,6 +246,7 @@ local function serve(self, options)
   end
   children[#children + 1] = task.spawn(packet_filter.warn, log)
   children[#children + 1] = essential(self, waiter, controllers.run, self)
+  children[#children + 1] = essential(self, waiter, bridges.run, self)
   local far
   if options.listen then far, children[#children + 1] = listen_far(handlers) end
   if self.lab then children[#children + 1] = task.spawn(expect_shells, self, waiter) end

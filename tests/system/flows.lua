@@ -328,6 +328,17 @@ for _, controllers in ipairs { { "tcp:127.0.0.1:1" }, { "tcp:127.0.0.1:2" }, {} 
   comes_back(#controllers == 0 and "no controller" or "controller " .. controllers[1])
 end
 
+-- a bridge that somebody takes away, once and soon again
+for _, title in ipairs { "a bridge taken away", "again" } do
+  local uuid <const> = ovs:vsctl("get", "bridge", bridge, "_uuid")
+  ovs:vsctl("del-br", bridge)
+  tap.ok(tap.eventually(30, function()
+    return ovs:bridges()[1] == bridge and ovs:vsctl("get", "bridge", bridge, "_uuid") ~= uuid and port_of(a) and port_of(b)
+  end), title .. ": it is made again", ovs:bridges())
+  former = places()
+  comes_back(title)
+end
+
 -- the end
 local gone <const> = port_of(a)
 net:delete_endpoints { "a" }

@@ -1,5 +1,6 @@
 -- Things of a software-defined network that somebody removes by hand: interfaces, namespaces, ports and bridges of Open
--- vSwitch, rows of controllers. Others go on; verify names what is gone, and makes it anew.
+-- vSwitch, rows of controllers. Others go on; verify names what is gone, and makes it anew; bridges come back by
+-- themselves.
 -- With sanitizers in check-long only.
 local tap <const> = require "tap"
 local crash <const> = require "support.crash"
@@ -56,6 +57,21 @@ local function vanishes(title, strike, names, alone)
   system.same_inventory(full, tb, title .. ": nothing more and nothing less is there")
 end
 
+-- A bridge that somebody takes away comes back by itself.
+local function comes_back(title, ovs, bridge)
+  local flow <const> = crash.flow(other:get "a", other:get "b")
+  local uuid <const> = ovs:vsctl("get", "bridge", bridge, "_uuid")
+  ovs:vsctl("del-br", bridge)
+  tap.ok(tap.eventually(30, function()
+    return table.concat(ovs:bridges(), " "):find(bridge, 1, true) and ovs:vsctl("get", "bridge", bridge, "_uuid") ~= uuid
+  end), title .. ": it is made again", ovs:bridges())
+  tap.ok(tap.eventually(20, all_reach), title .. ": the endpoints reach each other")
+  tap.eq({ state_of(a), net:verify() }, { wanted, {} }, title .. ": with what they had; nothing is left to do")
+  local sent <const>, lost <const> = flow:stop()
+  tap.ok(lost == 0, title .. ": others lose nothing", sent, lost)
+  system.same_inventory(full, tb, title .. ": nothing more and nothing less is there")
+end
+
 for _, name in ipairs(tb.names) do
   local ovs <const>, where <const> = open_vswitch.of(node.get(name).run_dir), tb:netns(name)
   local ep <const> = name == "pm1" and a or b
@@ -71,13 +87,18 @@ for _, name in ipairs(tb.names) do
     { "^create netns", "^create " .. link_key .. "$", "^create ovs_port " .. link_key, "^create address " }, true)
   vanishes(name .. ", a port of Open vSwitch", function() ovs:vsctl("del-port", bridge, port()) end, { "^create ovs_port " .. link_key .. " peer$" }, true)
   vanishes(name .. ", a controller's row", function() ovs:vsctl("del-controller", bridge) end, { "^c%l+ controller blue/switch%-data$" })
-  vanishes(name .. ", a bridge of Open vSwitch", function() ovs:vsctl("del-br", bridge) end,
-    { "^create ovs_bridge blue/switch%-data$", "^create controller", "^create ovs_port", "^create ovs_port", "^create ovs_port" })
+  comes_back(name .. ", a bridge of Open vSwitch", ovs, bridge)
+  tap.ok(file.read(log_of(name)):find("ovs_bridge blue/switch-data: somebody has taken the bridge away: it is made again\n", began, true),
+    name .. ": its log says so")
   local log <const> = file.read(log_of(name)):sub(began + 1)
   tap.ok(not log:find "traceback" and not log:find "%.lua:%d", name .. ": its log has no complaint about the program", log)
 end
 net:delete()
 other:delete()
 system.same_inventory(empty, tb, "in the end nothing is left")
+for _, name in ipairs(tb.names) do
+  local _, count <const> = file.read(log_of(name)):gsub("somebody has taken the bridge away", "")
+  tap.eq(count, 1, name .. ": what NERV itself takes away nobody puts back")
+end
 tb:delete()
 tap.done()

@@ -418,14 +418,19 @@ local function is_told(need, bridge, node)
   return container and ovs_bridge.ifname(container.p, node) == bridge and kind.can_be(need.p, node)
 end
 
---- Makes again what a bridge of Open vSwitch has forgotten.
--- @tparam string bridge its name there
-function Worker:make_again(bridge)
-  local good, message, owners = self.engine:restore(function(need) return is_told(need, bridge, self.node) end)
+--- Makes again what is lost of the needs of a bridge of which f(need) is true; what fails is tried again later.
+-- @tparam string bridge its name in Open vSwitch
+function Worker:restore(bridge, f)
+  local good, message, owners = self.engine:restore(f)
   if good then return end
   self.node.log(("bridge %s: %s"):format(bridge, message))
   for i, owner in ipairs(owners) do owners[i] = { owner = owner } end
   self:retry_later(owners)
+end
+
+--- Makes again what a bridge of Open vSwitch has forgotten.
+function Worker:make_again(bridge)
+  self:restore(bridge, function(need) return is_told(need, bridge, self.node) end)
 end
 
 --- The same, as soon as its daemon is there and nobody else works on the system: who does so sooner does that first.
@@ -436,7 +441,11 @@ function Worker:tell_again(bridge)
     good, _, code = self.node.vswitch:apply {}
   end
   if not good or self.closing then return end
-  self:exclusive(function() self.node.vswitch.management:refresh(bridge) end)
+  self:exclusive(function()
+    local vswitch = self.node.vswitch
+    if vswitch:answers() and not vswitch:find("Bridge", bridge) then return end   -- told when it is made again
+    vswitch.management:refresh(bridge)
+  end)
 end
 
 -- Looks whether what NERV did not make, and endpoints rest on, is still there and the same. Where it is

@@ -153,20 +153,52 @@ static int l_exit(lua_State *L)
 	return task_wait(L, w, 0, after_exit);
 }
 
-/* limited(seconds, f, ...): calls f where it cannot yield, and ends it after `seconds`.
- * Returns what pcall returns. Archetypes run in it. */
+/* What a sandboxed call may take of memory beyond what is there, bytes. */
+#define LIMITED_MEMORY ((size_t)256 << 20)
+
+/* Lua's allocator (lua_Alloc): what it is refused it asks for again when it has collected its garbage. */
+static void *allocate(void *data, void *old, size_t old_size, size_t size)
+{
+	struct runtime *rt = data;
+	void *block;
+
+	if (!old)
+		old_size = 0;	/* it tells what the block is for */
+	if (size == 0) {
+		free(old);
+		rt->memory -= old_size;
+		return NULL;
+	}
+	if (rt->memory_limit && size > old_size && size - old_size > rt->memory_limit - rt->memory)
+		return NULL;
+	block = realloc(old, size);
+	if (block)
+		rt->memory += size - old_size;
+	return block;
+}
+
+/* limited(seconds, f, ...): calls f where it cannot yield, and ends it after `seconds`, or when it
+ * takes too much memory. Returns what pcall returns. Archetypes run in it. */
 static int l_limited(lua_State *L)
 {
 	struct runtime *rt = runtime_of(L);
 	double seconds = luaL_checknumber(L, 1), outer = rt->deadline;
+	const size_t outer_memory = rt->memory_limit;
 	int status;
 
 	luaL_checktype(L, 2, LUA_TFUNCTION);
 	rt->deadline = runtime_now() + seconds;
 	if (outer > 0 && outer < rt->deadline)
 		rt->deadline = outer;
+	if (!outer_memory)
+		rt->memory_limit = rt->memory + LIMITED_MEMORY;
 	status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
 	rt->deadline = outer;
+	rt->memory_limit = outer_memory;
+	if (status == LUA_ERRMEM) {
+		lua_pushliteral(L, "it took more memory than it may");
+		lua_replace(L, -2);
+	}
 	lua_pushboolean(L, status == LUA_OK);
 	lua_replace(L, 1);
 	return lua_gettop(L);
@@ -185,7 +217,8 @@ static const struct fn functions[] = {
 		  { "function", ARG_FUNCTION, true, "what to call; it may not wait", NULL },
 		  { "...", ARG_REST, false, "its arguments", NULL },
 		  { 0 } },
-	  "calls a function that may neither wait nor run for long; returns as pcall does",
+	  "calls a function that may neither wait, nor run for long, nor take more than 256 MiB of memory; "
+	  "returns as pcall does",
 	  "print(runtime.limited(1, string.rep, \"x\", 3))\n"
 	  "print(runtime.limited(0.01, function() while true do end end))" },
 	{ "has_terminal", l_has_terminal, NULL, "returns whether stderr is a terminal",
@@ -219,6 +252,8 @@ int runtime_init(struct runtime *rt)
 	if (!rt->loop || !rt->L)
 		return -ENOMEM;
 	*(struct runtime **)lua_getextraspace(rt->L) = rt;
+	rt->memory = (size_t)lua_gc(rt->L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(rt->L, LUA_GCCOUNTB);
+	lua_setallocf(rt->L, allocate, rt);
 	ev_set_userdata(rt->loop, rt);
 	lua_sethook(rt->L, on_count, LUA_MASKCOUNT, 1000);
 	tasks_init(rt);

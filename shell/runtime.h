@@ -35,6 +35,8 @@ struct runtime {
 	struct ev_async interrupt_async;
 	struct task *insist;		/* interrupted twice: pcall does not help it any more */
 	double deadline;		/* CLOCK_MONOTONIC seconds at which a sandboxed call ends; 0: none */
+	size_t memory;			/* of Lua, bytes */
+	size_t memory_limit;		/* most that it may have while a sandboxed call runs; 0: none */
 	/* workers */
 	pthread_mutex_t lock;
 	pthread_cond_t work;

@@ -133,6 +133,7 @@ for check, message in pairs {
   ["return 'two of them'"] = "archetype.expand: two of them\n",
   ["return false"] = "archetype.expand: archetypes/odd.lua: check returns boolean: a string or nil is expected\n",
   ["error 'no'"] = "archetype.expand: archetypes/odd.lua:2: no\n",
+  ["local s = 'x' while true do s = s .. s end"] = "archetype.expand: archetypes/odd.lua: it took more memory than it may\n",
   ["while true do end"] = "archetype.expand: archetypes/odd.lua: it ran for longer than it may\n",
 } do
   local exit, stderr = refusal("odd", check)

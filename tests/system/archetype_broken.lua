@@ -169,6 +169,8 @@ undone("wants", "archetypes/wants.lua:3: a link has no field 'colour'$", "a fiel
 -- What never ends, or waits.
 for text, body in pairs { ["loops for ever"] = "while true do end", ["repeats a text for ever"] = "while true do ('x'):rep(1000) end",
   ["matches too deeply"] = "('a'):rep(300):find(('a*'):rep(300) .. 'b')",
+  ["takes memory for ever"] = "local s = 'x' while true do s = s .. s end",
+  ["fills tables for ever"] = "local t = {} while true do t = { t, ('x'):rep(1e6 + #t) } end",
   ["sorts for ever"] = "local t = {} for i = 1, 100 do t[i] = i end while true do table.sort(t) end" } do
   define("wants", body)
   began = runtime.now()

@@ -27,7 +27,7 @@ local texts <const> = { "", " ", "../../etc", "/", "a/b:c", "good", "good:h1", (
   "{\"kind\": \"link\", \"interface\": \"lo\"}", "{\"kind\": \"veth\", \"netns\": \"/proc/1/ns/net\", \"interface\": \"eth0\"}", "{\"rate\": []}",
   "{\"egress\": {\"lo\": \"shared\"}}", "{\"egress\": 7}", "{\"address\": \"10.1.0.2\"}", ("["):rep(3000), "return archetype {}",
   "return archetype { name = 'x', summary = 'x', on_network = function() while true do end end, on_endpoint = function() end }",
-  "error('x')", "return 5", "\27Lua", "make", "switch", "sweep", "undo", "done", "done ", "active", "stale" }
+  "local s = 'x' while true do s = s .. s end", "error('x')", "return 5", "\27Lua", "make", "switch", "sweep", "undo", "done", "done ", "active", "stale" }
 local function value(kind)
   if kind == "string" then return math.random(4) == 1 and noise(math.random(40)) or one_of(texts) end
   if kind == "integer" then return one_of { 0, -1, 1, 4095, 1 << 31, math.maxinteger, math.mininteger } end

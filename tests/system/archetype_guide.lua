@@ -83,6 +83,17 @@ system.refuses(function() network.create { name = "bad", archetype = "wants" } e
 system.write(dir, "kinds/broken.lua", "return { name = 'other' }")
 system.refuses(function() network.create { name = "bad", archetype = "wants" } end,
   ".*kinds/broken.lua does not return a kind named 'broken'$", "so is who finds another kind in its file")
+for class, said in pairs { kernel = "kind mute_kernel returned nothing: a list of operations is expected$",
+  call = "kind mute_call returned nothing: true, or nil and a message, is expected$" } do
+  local kind <const> = "mute_" .. class
+  system.write(dir, ("kinds/%s.lua"):format(kind), ([[return { name = "%s", class = "%s", rank = 60, properties = {},
+    key = function() return "x" end, create = function() end, remove = function() return %s end,
+    read = function() end }]]):format(kind, class, class == "call" or "{}"))
+  system.write(dir, kind .. ".lua", ([[return archetype { name = "%s", summary = "for a test",
+    on_network = function(need) need.%s {} end, on_endpoint = function() end }]]):format(kind, kind))
+  system.refuses(function() network.create { name = "bad", archetype = kind } end,
+    ("create network bad: node .*: create %s x: create%%(%%) of "):format(kind) .. said, "a kind whose create returns nothing")
+end
 file.chmod(dir .. "/kinds/broken.lua", 438)
 system.refuses(function() network.create { name = "bad", archetype = "wants" } end, ".*broken.lua can be written by others",
   "a kind that others can write is not loaded")

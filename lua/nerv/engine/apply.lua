@@ -40,9 +40,13 @@ end
 
 local function kernel_operations(node, action, p)
   local kind = kinds.get(action.need.kind)
-  if action.verb == "create" then return kind.create(p, node) end
-  if action.verb == "change" then return kind.change(action.old.p, p, node) end
-  return kind.remove(action.need.p, node)
+  local ops
+  if action.verb == "create" then ops = kind.create(p, node)
+  elseif action.verb == "change" then ops = kind.change(action.old.p, p, node)
+  else ops = kind.remove(action.need.p, node) end
+  if type(ops) == "table" then return ops end
+  error(("%s %s: %s() of kind %s returned %s: a list of operations is expected"):format(action.verb, action.need.key,
+    action.verb, kind.name, ops == nil and "nothing" or "a " .. type(ops)), 0)
 end
 
 -- The longest run of actions from `first` that one batch may hold, as operations.
@@ -139,6 +143,10 @@ local function apply_call(self, actions, first)
   end
   local good, message, code, index = true, nil, nil, nil
   if #list > 0 then good, message, code, index = kind[action.verb](list, self.node) end
+  if not good and not message then
+    message = ("%s() of kind %s returned nothing: true, or nil and a message, is expected"):format(action.verb,
+      kind.name)
+  end
   local failed = not good and list[index or 1].at or last
   for i = first, failed - 1 do self:done(actions[i]) end
   for i = failed, last - 1 do self:doubt(actions[i]) end

@@ -23,6 +23,8 @@ local RELOAD_LIMIT <const> = 5
 local BACKOFF_FIRST <const>, BACKOFF_MAX <const> = 0.2, 10
 -- Bytes of a log that are kept before it begins anew; as many again are kept of what was before.
 local LOG_MOST <const> = 1 << 20
+-- Lines of its log that are repeated in the agent's.
+local QUOTED <const> = 20
 -- So many times the last wait a service must have lived to be started again as if it had never died.
 local STEADY <const> = 3
 
@@ -166,6 +168,15 @@ local function remove_log(paths)
   file.remove(paths.log .. ".1")
 end
 
+--- Repeats in the agent's log what a service said last.
+function Supervisor:quote(p)
+  local paths = self:paths(p)
+  local text = tail.lines(tail.of_file(paths.log, tail.size(paths.log)), QUOTED)
+  if text ~= "" then
+    self.node.log(("service %s said last:\n  %s"):format(paths.id, (text:gsub("\n$", ""):gsub("\n", "\n  "))))
+  end
+end
+
 -- Starts a process, or takes over the one that runs, and waits until it is ready.
 local function begin(self, service)
   local p, paths = service.p, service.paths
@@ -196,6 +207,7 @@ local function start(self, p)
   self.services[paths.id] = good and service or nil
   if good then return true end
   file.remove(paths.record)
+  self:quote(p)
   if not known then remove_log(paths) end
   return nil, message, code
 end

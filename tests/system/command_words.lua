@@ -106,8 +106,10 @@ append " grown\nsec"
 tap.ok(tap.eventually(5, function() return seen == "short grown\n" end), "log -f: whole lines, as they come", seen)
 append "ond\nthird\n"
 tap.ok(tap.eventually(5, function() return seen == "short grown\nsecond\nthird\n" end), "and more", seen)
+file.write(agent_log .. ".1", "short grown\nsecond\nthird\nfourth\n")
 file.write(agent_log, "anew\n")
-tap.ok(tap.eventually(5, function() return seen == "short grown\nsecond\nthird\nanew\n" end), "a log that begins anew", seen)
+tap.ok(tap.eventually(10, function() return seen == "short grown\nsecond\nthird\nfourth\nanew\n" end), "a log that begins anew, and what it had", seen)
+is({ "log", "pm1", "-n", "3" }, 0, "third\nfourth\nanew\n", "", "its end is in both")
 follower:kill "INT"
 tap.eq(follower:wait().exit, 130, "until it is interrupted")
 reader:cancel()

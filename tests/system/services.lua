@@ -8,8 +8,12 @@ local dir <const> = system.directory()
 local _ <close> = dir
 system.write(dir.path, "talker.lua", [[
 return archetype { name = "talker", summary = "a service that talks", network = {
-    file = { type = "file", required = true, doc = "what to run" }, ready = { type = "string", doc = "its socket" } },
-  on_network = function(need, net) need.service { name = "talk", argv = { "sh", net.file }, ready = net.ready } end, on_endpoint = function() end }]])
+    file = { type = "file", required = true, doc = "what to run" }, ready = { type = "string", doc = "its socket" },
+    second = { type = "file", doc = "what comes after it, and is never ready" } },
+  on_network = function(need, net)
+    need.service { name = "talk", argv = { "sh", net.file }, ready = net.ready }
+    if net.second then need.service { name = "second", argv = { "sh", net.second }, ready = "${run}/none" } end
+  end, on_endpoint = function() end }]])
 local script <const> = system.write(dir.path, "talk.sh", "echo hello; exec sleep 1000")
 local state <const> = system.state()
 local _ <close> = state
@@ -69,6 +73,15 @@ tap.ok(tap.eventually(30, function()
   local now, former = file.stat(run .. "/log/n.talk.log"), file.stat(run .. "/log/n.talk.log.1")
   return now and former and now.size < 1 << 20 and former.size > 3000000 and text
 end), "a large log begins anew")
+tap.eq(system.nervsh({ "-c", "log -n 1 n.talk" }, { env = state.env }).stdout, "last\n", "and shows what was before")
+
+-- One that is taken back when another one fails: what both said is in the agent's log.
+local failed <const> = shell(("network.create { name = 'm', archetype = 'talker', file = %q, second = %q }"):format(other, dying))
+tap.ok(failed.exit == 1 and failed.stderr:find "service second is not ready: no luck", "a network that cannot be made", failed)
+local said <const> = file.read(state.path .. "/agent.log")
+tap.like(said, "service m%.second said last:\n  no luck\n", "the agent's log has what the one said that failed")
+tap.like(said, "service m%.talk said last:\n  other\n", "and the one that was taken back")
+tap.eq({ file.stat(run .. "/log/m.second.log") ~= nil, file.stat(run .. "/log/m.talk.log") ~= nil }, { false, false }, "their own have gone")
 shell [[network.get("n"):delete()]]
 tap.eq(talker(), nil, "gone with its network")
 tap.ok(not file.stat(run .. "/log/n.talk.log") and not file.stat(run .. "/log/n.talk.log.1"), "and its log", file.list(run .. "/log"))

@@ -23,15 +23,36 @@ local function path_of(agent, service)
     :format(agent.name), "ENOENT"
 end
 
+-- What was in a log before it began anew: see Supervisor:rotate.
+local function former_of(path) return path .. ".1" end
+
+-- The last lines of what a log had when it had that size.
+local function last_lines(path, size, count)
+  local text = tail.lines(tail.of_file(path, size), count)
+  local _, have = text:gsub("\n", "")
+  local former = former_of(path)
+  if have >= count or #text < size then return text end
+  return tail.lines(tail.of_file(former, tail.size(former)), count - have) .. text
+end
+
+-- Sends what a file has from an offset on.
+-- @return the offset of what comes next; nil when nobody reads
+local function send(connection, path, offset)
+  local text = tail.piece(path, offset)
+  while #text > 0 do
+    if not connection:write_frame(protocol.STDOUT, text) then return nil end
+    offset = offset + #text
+    text = tail.piece(path, offset)
+  end
+  return offset
+end
+
 -- A file that has become shorter has begun anew.
 local function follow(connection, path, offset)
-  while true do
-    local size = tail.size(path)
-    if size < offset then offset = 0 end
-    local text = size > offset and tail.piece(path, offset) or ""
-    offset = offset + #text
-    if #text > 0 and not connection:write_frame(protocol.STDOUT, text) then return end
-    if #text == 0 then task.sleep(LOOK) end
+  while offset do
+    local anew = tail.size(path) < offset
+    offset = send(connection, anew and former_of(path) or path, offset)
+    if anew and offset then offset = 0 else task.sleep(LOOK) end
   end
 end
 
@@ -41,7 +62,7 @@ function M.serve(agent, request, connection)
   local path, message, code = path_of(agent, request.service)
   if not path then return nil, message, code end
   local size = tail.size(path)
-  local answer = { text = tail.lines(tail.of_file(path, size), request.lines) }
+  local answer = { text = last_lines(path, size, request.lines) }
   if not request.follow then return answer end
   protocol.send(connection, answer)
   local follower = task.spawn(follow, connection, path, size)

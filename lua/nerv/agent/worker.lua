@@ -215,6 +215,13 @@ local function add_adopted(list, wanted)
   end
 end
 
+-- What services said that are taken back may tell why: it would go with them.
+local function quote_services(self, actions)
+  for _, action in ipairs(actions) do
+    if action.verb == "remove" and action.need.kind == "service" then self.node.supervisor:quote(action.need.p) end
+  end
+end
+
 --- Applies one phase of a change on this node.
 -- @tparam string due the phase: the row itself may move on meanwhile
 -- @return the report for it, and what is to be confirmed before
@@ -248,6 +255,7 @@ function Worker:phase(change, due)
     local listed = planning.describe(plan[phase])
     table.move(listed, 1, #listed, #journal + 1, journal)
     add_uncertain(uncertain, plan[phase])
+    if due == "undo" then quote_services(self, plan[phase]) end
     good, message = self.engine:apply(plan[phase])
     if not good then
       return "failed: " .. message
@@ -298,6 +306,7 @@ local function status(self, owner, state, message)
     if candidate.owner == owner and candidate.node == self.name then row = candidate end
   end
   if row and row.state == state and row.error == message then return end
+  if state ~= "active" then self.node.log(("%s: %s: %s"):format(owner, state, message)) end   -- the row goes
   if state == "active" then
     if row then
       self.state:transact { { op = "delete", table = "Status", where = state_module.only(row) } }

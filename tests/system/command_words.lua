@@ -113,11 +113,11 @@ is({ "log", "pm1", "-n", "3" }, 0, "third\nfourth\nanew\n", "", "its end is in b
 follower:kill "INT"
 tap.eq(follower:wait().exit, 130, "until it is interrupted")
 reader:cancel()
-local gone = spawn(function() return run("log", "-f", "pm1") end)
-sleep(0.3)
+local gone <const> = process.spawn { argv = { process.exe(), "log", "-f", "-n", "1", "pm1" }, stdin = "null", stdout = "pipe", stderr = "pipe" }
+tap.eq(gone.stdout:read_line(), "anew", "or until the agent ends")
 process.adopt(require("nerv.protocol").call(lab.socket "pm1", { call = "hello" }).pid):kill "KILL"
-local r = gone:wait()
-tap.ok(r.exit == 1 and r.stderr == "nervsh: log: the agent of node pm1 has ended\n", "or the agent ends", r)
+local r = { exit = gone:wait(20).exit, stderr = gone.stderr:read() }
+tap.ok(r.exit == 1 and r.stderr == "nervsh: log: the agent of node pm1 has ended\n", "which it says", r)
 tap.eventually(10, function() return require("nerv.protocol").call(lab.socket "pm1", { call = "hello" }) end)
 
 -- a lab of one command

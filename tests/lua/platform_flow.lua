@@ -114,7 +114,7 @@ end
 
 -- what help says
 for name, words in pairs { flow = { "in_port", "goto_table", "(required)" }, group = { "buckets", "all, select, indirect or ff" },
-    meter = { "bands", "kbps or pktps" } } do
+    meter = { "bands", "one of kbps and pktps" } } do
   local text <const> = process.run { argv = { process.exe(), "-e", ("help %q"):format(name) } }.stdout
   for _, word in ipairs(words) do tap.ok(text:find(word, 1, true), ("help %q: %s"):format(name, word), text) end
 end

@@ -97,6 +97,13 @@ local function works(text)
   end)
   tap.ok(done, text, message, done or (file.read(lab.connection().hello.state_dir .. "/agent.log") or ""):sub(-1500))
 end
+
+-- Each of these texts as what an endpoint is to be.
+for i, text in ipairs(texts) do
+  state:transact { { op = "insert", table = "Endpoint", row = row_of("Endpoint", { name = "e" .. i, doomed = false,
+    network = state:network("good")._uuid, node = lab.here(), mac = "02:00:00:00:01:" .. ("%02x"):format(i), options = text,
+    allocated = text }) } }
+end
 works "another network can be made and deleted meanwhile"
 
 -- All of it taken away again: what it was is gone, too.

@@ -11,11 +11,12 @@ local Moves = {}
 Moves.__index = Moves
 local M = {}
 
--- The addresses in columns of an endpoint's row.
+-- The addresses in columns of an endpoint's row, which may hold anything.
 local function addresses_in(row)
   local list = {}
   for _, column in ipairs { "allocated", "options" } do
-    for _, value in pairs(row[column] and json.decode(row[column]) or {}) do
+    local values = row[column] and json.decode(row[column])
+    for _, value in pairs(type(values) == "table" and values or {}) do
       local ip = type(value) == "string" and value:find "^[%x:.]+$" and cidr.address(value)
       if ip then list[#list + 1] = ip end
     end
